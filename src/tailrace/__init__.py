@@ -1,0 +1,1 @@
+"""tailrace: every agent event is exported or accounted for, per sink."""
