@@ -64,3 +64,56 @@ class OverflowPolicy(StrEnum):
 
     REPLAY_FROM_LOG = "replay_from_log"
     """Nothing is dropped: the lane detaches and reads the log itself. Costs a second read. Workers only."""
+
+
+class EventFamily(StrEnum):
+    """Which part of an agent run an event speaks of; decides whether it may carry usage."""
+
+    RUN = "run"
+    TURN = "turn"
+    MESSAGE = "message"
+    MODEL = "model"
+    TOOL = "tool"
+    APPROVAL = "approval"
+    HOOK = "hook"
+    CONTEXT = "context"
+    STREAM_RULE = "stream_rule"
+    REALTIME = "realtime"
+    ISOLATION = "isolation"
+    CHILD_LIFECYCLE = "child_lifecycle"
+    AGENT_POOL = "agent_pool"
+    SUBAGENT = "subagent"
+    EXTENSION = "extension"
+    STRUCTURED_OUTPUT = "structured_output"
+    OUTPUT = "output"
+    OUTPUT_DELIVERY = "output_delivery"
+    TELEMETRY = "telemetry"
+    RECOVERY = "recovery"
+    UNKNOWN = "unknown"
+
+
+class TerminalStatus(StrEnum):
+    """How a run, or the work a usage projection measures, ended."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    UNKNOWN = "unknown"
+
+
+class UsageScope(StrEnum):
+    """Whether usage was measured once or already contains other records' usage; a sum takes one scope, never both."""
+
+    LEAF = "leaf"
+    AGGREGATE = "aggregate"
+    UNKNOWN = "unknown"
+
+
+class CostStatus(StrEnum):
+    """How firm an amount is. `CORRECTED` replaces an earlier record, which it names; that one is never rewritten."""
+
+    ESTIMATED = "estimated"
+    PROVIDER_REPORTED = "provider_reported"
+    CORRECTED = "corrected"
+    UNKNOWN = "unknown"
