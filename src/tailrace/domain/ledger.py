@@ -51,7 +51,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneStarted:
-    """Written, and acknowledged, before a lane moves its cursor on a partition for the first time after an assignment."""
+    """Written, and acknowledged, before a lane first moves its cursor on a partition after an assignment."""
 
     lane: LaneIdentity
     topic: str

@@ -15,7 +15,7 @@ class ProjectedRecord:
 
     `partition` and `offset` are the event's place in the events topic. An event yields at most one projection of each
     kind, so (partition, offset, kind) names a projection. `prefix` is the framed Avro value up to the fields that
-    depend on the sink, `tail` those fields for a sink that gets no content: `prefix + tail` is a whole telemetry record.
+    depend on the sink, `tail` those fields for a sink that gets no content: `prefix + tail` is a whole record.
     """
 
     partition: int
@@ -66,6 +66,16 @@ class Undecodable:
     value: bytes | None
 
     @property
+    def terminal_preserved(self) -> bool:
+        """True: in a dead-letter lane's buffer a letter is never traded for another one."""
+        return True
+
+    @property
+    def run_key(self) -> str:
+        """Empty: whose run an unreadable event belonged to cannot be known."""
+        return ""
+
+    @property
     def size_bytes(self) -> int:
         """Bytes of key and value as they came."""
         return len(self.key or b"") + len(self.value or b"")
@@ -73,3 +83,6 @@ class Undecodable:
 
 Projected = tuple[ProjectedRecord, ...] | Undecodable
 """What a projector makes of one event: its one to three records in rule order, or the reason there are none."""
+
+LaneItem = ProjectedRecord | Undecodable
+"""What a lane's buffer holds: telemetry records, or, in the dead-letter lane, the events nobody could read."""

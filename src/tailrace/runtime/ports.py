@@ -1,0 +1,303 @@
+"""What the runtime asks of the world, as contracts. Adapters implement them; tests implement them by hand.
+
+No port raises for an expected outcome: those are the closed unions below. An adapter translates its library's errors
+at its own edge, so no Kafka error code reaches the runtime (docs/DESIGN.md, Layers).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeVar
+
+from tailrace.domain.kinds import FailureKind
+from tailrace.domain.ledger import LedgerEntry
+from tailrace.domain.projected import LaneItem, Projected, ProjectedRecord
+from tailrace.runtime.clock import Deadline
+
+# ------------------------------------------------------------------------------------------------------------- sinks
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The destination has the whole batch for good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retriable:
+    """The destination did not take the rest of the batch now; the same records may work later.
+
+    `accepted_records` counts the records at the front of the batch that it does have. `retry_after_s` is the delay the
+    destination itself asked for, None if it named none. `detail` is a constant code such as a Kafka error name: it goes
+    to logs and the ledger, so it never holds a value, a key or a message text from outside.
+    """
+
+    accepted_records: int
+    failure_kind: FailureKind
+    detail: str
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The destination will never take some record among the next `suspect_records` after the accepted ones.
+
+    With `suspect_records == 1` the culprit is found and its lane writes it off; with more, the lane exports smaller
+    pieces until it is. Only for verdicts on records; a destination that refuses *everything* (no permission, no such
+    topic) is `Retriable`, because the records are fine.
+    """
+
+    accepted_records: int
+    suspect_records: int
+    failure_kind: FailureKind
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The caller asked to give up; `accepted_records` at the front are known to be there, of the rest nobody knows."""
+
+    accepted_records: int
+
+
+ExportOutcome = Accepted | Retriable | Refused | Interrupted
+
+
+class Interrupt(Protocol):
+    """Tells a waiting adapter that its caller no longer wants the result. Thread-safe."""
+
+    def is_set(self) -> bool: ...
+
+    def wait(self, timeout: float) -> bool:
+        """Wait at most `timeout` seconds; True as soon as the caller has given up."""
+        ...
+
+
+Item_contra = TypeVar("Item_contra", bound=LaneItem, contravariant=True)
+
+
+class Sink(Protocol[Item_contra]):
+    """One destination. Used by one lane's thread alone; a new kind of sink is one file with one of these.
+
+    A sink never raises out of `export`: a failure it did not foresee is the adapter's to translate.
+    """
+
+    def export(self, batch: Sequence[Item_contra], interrupt: Interrupt) -> ExportOutcome:
+        """Hand over a non-empty batch in order and wait until its fate is known.
+
+        Records must arrive in the order given: after a failure nothing behind the failed record may stay on its way.
+        Returns within about 100 ms of `interrupt` being set.
+        """
+        ...
+
+    def abandon(self) -> None:
+        """Forget everything still on its way, so that none of it can arrive after this returns; stay usable."""
+        ...
+
+    def close(self, deadline: Deadline) -> None:
+        """Release what the sink holds, by `deadline`. Nothing is on its way when this is called."""
+        ...
+
+
+# ---------------------------------------------------------------------------------------------------- events in
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One record of the events topic, as bytes."""
+
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Consecutive events of one partition.
+
+    `from_offset` is where the previous fetch of this partition ended, `to_offset` the reader's position after this one.
+    Offsets in between that are not in `events` hold no event (transaction markers, aborted records).
+    """
+
+    partition: int
+    from_offset: int
+    to_offset: int
+    events: Sequence[Event]
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfRange:
+    """The log no longer, or not yet, has the position asked for on this partition; reading it has stopped."""
+
+    partition: int
+
+
+class AssignmentListener(Protocol):
+    """What a source calls from within `poll` and `close`, on the thread that called them."""
+
+    def assigned(self, partitions: Sequence[int]) -> None:
+        """These partitions are ours now, paused: nothing is read of them before `EventSource.begin`."""
+        ...
+
+    def revoked(self, partitions: Sequence[int]) -> None:
+        """These partitions are ours until this returns; what is to be committed must be committed by then."""
+        ...
+
+    def lost(self, partitions: Sequence[int]) -> None:
+        """Somebody else may already have these partitions; nothing may be committed for them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class GroupOffset:
+    """What the consumer group itself has committed on a partition."""
+
+    next_offset: int
+    metadata: str
+
+
+class EventSource(Protocol):
+    """A member of the group that reads events. Every method on the one thread that owns it."""
+
+    def subscribe(self, listener: AssignmentListener) -> None: ...
+
+    def poll(self, max_events: int, timeout_s: float) -> Sequence[Fetched | OutOfRange]:
+        """Up to `max_events` events, grouped by partition; serves the listener. Empty after `timeout_s` without any."""
+        ...
+
+    def begin(self, partition: int, offset: int) -> None:
+        """Read `partition` from `offset` on; also moves a partition that is being read already."""
+        ...
+
+    def pause(self, partitions: Sequence[int]) -> None: ...
+
+    def resume(self, partitions: Sequence[int]) -> None: ...
+
+    def group_offsets(self, partitions: Sequence[int], timeout_s: float) -> Mapping[int, GroupOffset] | None:
+        """What the group committed, partitions without a commit left out; None if it could not be learned in time."""
+        ...
+
+    def commit(self, offsets: Mapping[int, GroupOffset]) -> None:
+        """Begin to commit; the result comes from `commit_results` of a later `poll`."""
+        ...
+
+    def commit_results(self) -> Sequence[tuple[Mapping[int, GroupOffset], bool]]:
+        """What earlier `commit` calls came to since the last call: the offsets and whether the group took them."""
+        ...
+
+    def commit_now(self, offsets: Mapping[int, GroupOffset]) -> bool:
+        """Commit and wait; for revocations, where the membership still holds. False if the group refused."""
+        ...
+
+    def start_offset(self, partition: int, timeout_s: float) -> int | None:
+        """The first offset the log still has; None if it could not be learned in time."""
+        ...
+
+    def close(self) -> None:
+        """Leave the group. Calls `revoked` for what is still assigned."""
+        ...
+
+
+# ------------------------------------------------------------------------------------------- cursors and the log
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCursor:
+    """A sink's committed cursor on one partition, with what its metadata string carries."""
+
+    next_offset: int
+    export_seq: int
+    dropped: int
+    topic_id: str | None
+
+
+class LaneLog(Protocol):
+    """One lane's own view of the events log: its cursor in group `G.<sink_id>`, and a reader for catching up.
+
+    Never joins the group. Every method on the lane's thread alone.
+    """
+
+    def load(self, partitions: Sequence[int], timeout_s: float) -> Mapping[int, StoredCursor] | None:
+        """Committed cursors, partitions without one left out; None if they could not be learned in time."""
+        ...
+
+    def known_elsewhere(self, timeout_s: float) -> bool | None:
+        """Whether this sink has a cursor on any partition of the topic; None if it could not be learned in time."""
+        ...
+
+    def commit(self, cursors: Mapping[int, StoredCursor], timeout_s: float) -> bool:
+        """Commit and wait at most `timeout_s`; False if Kafka did not confirm all of them in time."""
+        ...
+
+    def log_range(self, partition: int, timeout_s: float) -> tuple[int, int] | None:
+        """(first offset the log has, next offset to be written); None if they could not be learned in time."""
+        ...
+
+    def read_from(self, positions: Mapping[int, int]) -> None:
+        """Read exactly these partitions from these offsets on; an empty mapping stops reading."""
+        ...
+
+    def read(self, max_events: int, timeout_s: float) -> Sequence[Fetched | OutOfRange]:
+        """Like `EventSource.poll`, for the partitions of `read_from`."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Projector(Protocol):
+    """Turns an event's bytes into its projections. Thread-safe."""
+
+    def project(self, partition: int, offset: int, key: bytes | None, value: bytes | None) -> Projected: ...
+
+
+# -------------------------------------------------------------------------------------------- ledger, dead letters
+
+
+class Ticket(Protocol):
+    """The fate of one record handed to a journal."""
+
+    @property
+    def acknowledged(self) -> bool:
+        """True once the record is durable; stays True. Thread-safe."""
+        ...
+
+
+class Ledger(Protocol):
+    """Writes entries to the health topic, in the order submitted per sink and partition. Thread-safe; never blocks."""
+
+    def submit(self, entry: LedgerEntry) -> Ticket | None:
+        """Queue an entry for writing; None when the queue is full, so that the caller keeps it and tries again."""
+        ...
+
+
+class LedgerHistory(Protocol):
+    """Reads the ledger back, for sinks whose cursors have gone missing."""
+
+    def last_marks(self, sink_id: str) -> Mapping[int, int] | None:
+        """Per partition, the last next offset the ledger knows for this sink; None if the topic could not be read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRecord:
+    """A telemetry record that one sink refused for ever, on its way to the dead letters."""
+
+    sink_id: str
+    record: ProjectedRecord
+    detail: str
+
+
+class DeadLetters(Protocol):
+    """Where records go that a sink refused for ever. Thread-safe; never blocks."""
+
+    def submit(self, letter: RefusedRecord) -> Ticket | None:
+        """Queue a letter for writing; None when the queue is full, so that the caller keeps it and tries again."""
+        ...
+
+
+# --------------------------------------------------------------------------------------------------------- logs
+
+
+class Log(Protocol):
+    """One line per life-cycle change: a constant name and fields; never content. Thread-safe."""
+
+    def event(self, name: str, /, *, level: Literal["info", "warning", "error"] = "info", **fields: object) -> None: ...
