@@ -11,7 +11,9 @@ the world, and that the operation changed nothing.
     ├── SchemaInvalid             a text is not an Avro schema, or not one that tailrace may work with
     ├── TelemetryFailure          telemetry was derived from facts that do not carry it; the source needs repair
     ├── IllegalSignal             a state machine got a signal that its table does not have in that state
-    └── ContractBroken            a method was called out of turn
+    ├── ContractBroken            a method was called out of turn
+    ├── EmbeddedBrokerUnavailable this platform's librdkafka has no mock cluster to start
+    └── EmbeddedBrokerRefusal     the mock cluster refused a command, such as one for a topic it does not have
 
 No message holds content, and none holds a value that came from outside: fields name places, never what stood there.
 """
@@ -127,3 +129,28 @@ class ContractBroken(TailraceError):
         super().__init__(f"{operation}: {problem}")
         self.operation = operation
         self.problem = problem
+
+
+class EmbeddedBrokerUnavailable(TailraceError):
+    """The embedded broker cannot be had here: librdkafka is absent, does not load, or hides the mock cluster.
+
+    `platform` is system and machine, such as `Linux x86_64`; `remedy` is one sentence for the operator.
+    """
+
+    retry = RetryClassification.HOST_CONFIGURATION_NEEDED
+
+    def __init__(self, platform: str, reason: str, remedy: str) -> None:
+        super().__init__(f"no embedded broker on {platform}: {reason}; {remedy}")
+        self.platform = platform
+        self.reason = reason
+        self.remedy = remedy
+
+
+class EmbeddedBrokerRefusal(TailraceError):
+    """The embedded broker did not carry out a command; `error_code` and `error_name` are librdkafka's."""
+
+    def __init__(self, command: str, error_code: int, error_name: str) -> None:
+        super().__init__(f"the embedded broker refused {command}: {error_name} ({error_code})")
+        self.command = command
+        self.error_code = error_code
+        self.error_name = error_name
