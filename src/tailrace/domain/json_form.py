@@ -31,7 +31,7 @@ class Transparent:
     __slots__ = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # a part of a type hint must be hashable
 class Tagged:
     """A union written as `{tag_key: <case>, value_key: <the case's own form>}`."""
 
@@ -40,7 +40,7 @@ class Tagged:
     cases: Mapping[str, type]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # a part of a type hint must be hashable
 class NamedCase:
     """A union written as `{<case>: <form>}`; a case with one field has that field's form, one without is a string."""
 

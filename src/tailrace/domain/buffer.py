@@ -1,0 +1,289 @@
+"""One sink's bounded buffer: in order, by records and bytes, with a share that only terminal-preserved items may use.
+
+The same class stands under `TelemetryFanout` and under a worker's lanes (docs/DESIGN.md, The buffer). It knows no
+Kafka, no clock and no thread: its owner's lock, if it needs one, guards every call.
+
+    front                                                                         back
+    | in flight: handed to the exporter  | queued: waiting                           | <- offer
+    |   counts, and is never dropped     |   counts; progress in it may be dropped   |
+"""
+
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Generic
+
+from tailrace.domain.buffer_limits import BufferLimits, BufferStatistics
+from tailrace.domain.errors import ContractBroken, InvalidField
+from tailrace.domain.kinds import OverflowPolicy
+from tailrace.domain.overflow import (
+    Admitted,
+    AdmittedBySacrifice,
+    Coalesced,
+    OfferOutcome,
+    ProgressDropped,
+    RoomNeeded,
+    SinkMarkedFailed,
+    TerminalLost,
+    dropped_by,
+)
+from tailrace.domain.waiting_line import Buffered, Entry, T, WaitingLine
+
+__all__ = [
+    "Admitted",
+    "AdmittedBySacrifice",
+    "BufferLimits",
+    "BufferStatistics",
+    "Buffered",
+    "Coalesced",
+    "OfferOutcome",
+    "ProgressDropped",
+    "RoomNeeded",
+    "SinkBuffer",
+    "SinkMarkedFailed",
+    "TerminalLost",
+    "dropped_by",
+]
+
+_UNBOUNDED = 2**63  # more bytes than any process holds
+
+
+class SinkBuffer(Generic[T]):
+    """Holds what one sink has not acknowledged yet, in the order in which it was admitted.
+
+    Every method is O(1) amortised per item it is given or returns, at any capacity, except `clear` and the iterations,
+    which pass over all items. Not thread-safe: the owner's lock guards it.
+
+    `event_key` tells which items belong together: neighbours with equal keys are never split over two batches. Without
+    it each item stands for itself.
+    """
+
+    def __init__(
+        self, limits: BufferLimits, policy: OverflowPolicy, event_key: Callable[[T], Hashable] | None = None
+    ) -> None:
+        self.limits = limits
+        self.policy = policy
+        self._event_key = event_key
+        self._capacity_bytes = _UNBOUNDED if limits.capacity_bytes is None else limits.capacity_bytes
+        self._progress_share = limits.progress_records
+        self._progress_share_bytes = _UNBOUNDED if limits.progress_bytes is None else limits.progress_bytes
+        self._in_flight: deque[Entry[T]] = deque()
+        self._line: WaitingLine[T] = WaitingLine(policy)
+        self._next_ticket = 0
+        self._bytes = 0
+        self._progress = 0
+        self._progress_bytes = 0
+        self._in_flight_bytes = 0
+
+    def __len__(self) -> int:
+        """Records that count against the capacity: queued and in flight."""
+        return len(self._in_flight) + len(self._line)
+
+    def __iter__(self) -> Iterator[T]:
+        """Every item from the front, in flight first; passes over all of them."""
+        yield from [entry[3] for entry in self._in_flight]
+        yield from self.queued()
+
+    def queued(self) -> Iterator[T]:
+        """The items that wait, from the front; passes over all of them."""
+        return iter([entry[3] for entry in self._line.entries()])
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes that count against the byte bound: queued and in flight."""
+        return self._bytes
+
+    @property
+    def progress_len(self) -> int:
+        """Records that count against the share of progress: queued and in flight."""
+        return self._progress
+
+    @property
+    def in_flight(self) -> int:
+        """Records handed out by `take` and neither acknowledged nor given back."""
+        return len(self._in_flight)
+
+    def statistics(self) -> BufferStatistics:
+        return BufferStatistics(
+            limits=self.limits,
+            records=len(self),
+            bytes=self._bytes,
+            progress_records=self._progress,
+            progress_bytes=self._progress_bytes,
+            in_flight_records=len(self._in_flight),
+            in_flight_bytes=self._in_flight_bytes,
+        )
+
+    # ---------------------------------------------------------------------------------------------- entering
+
+    def offer(self, item: T) -> OfferOutcome[T]:
+        """Let one item in if there is room, else do what the policy says; whatever is dropped is in the outcome.
+
+        Terminal-preserved items have room while the capacity is not reached; progress needs its own share free as well.
+        An item larger than the byte bound has room in an empty buffer, or it would wait for ever.
+        Source: docs/DESIGN.md, The buffer, B2 to B4.
+        """
+        entry = self._weighed([item])
+        if self._have_room(entry):
+            self._enter(entry)
+            return _ADMITTED
+        if self.policy is OverflowPolicy.REPLAY_FROM_LOG:
+            return _ROOM_NEEDED
+        if item.terminal_preserved:
+            return self._sacrifice_for(entry)
+        match self.policy:
+            case OverflowPolicy.DROP_NON_TERMINAL_PROGRESS:
+                return _PROGRESS_DROPPED
+            case OverflowPolicy.FAIL_SINK_NOT_RUN:
+                return _SINK_MARKED_FAILED
+            case OverflowPolicy.COALESCE_PROGRESS_BY_RUN:
+                return self._coalesce(entry, item.run_key)
+
+    def fits(self, items: Sequence[T]) -> bool:
+        """Whether `admit_all` would let these in."""
+        return self._have_room(self._weighed(items))
+
+    def can_ever_fit(self, items: Sequence[T]) -> bool:
+        """Whether `admit_all` would let these in were the buffer empty; if not, waiting for room is in vain."""
+        return SinkBuffer(self.limits, self.policy, self._event_key).fits(items)
+
+    def admit_all(self, items: Sequence[T]) -> bool:
+        """Let all of `items` in and return True; or none, and return False, if together they have no room.
+
+        The items of one event may enter an empty buffer whatever their bytes, or they would wait for ever.
+        """
+        entries = self._weighed(items)
+        if not self._have_room(entries):
+            return False
+        self._enter(entries)
+        return True
+
+    # ----------------------------------------------------------------------------------------------- leaving
+
+    def take(self, max_records: int, max_bytes: int | None = None) -> tuple[T, ...]:
+        """Hand the items at the front to the exporter; they stay counted until they are acknowledged.
+
+        At least one event if anything is queued, however large it is; beyond that whole events within both bounds.
+        Empty if nothing is queued. More may be taken while earlier batches are in flight.
+        Raises InvalidField if `max_records` is below 1.
+        """
+        if max_records < 1:
+            raise InvalidField("max_records", "must be above zero")
+        taken = self._line.pop_within(max_records, _UNBOUNDED if max_bytes is None else max_bytes)
+        if self._event_key is not None:
+            self._keep_last_event_whole(taken, self._event_key)
+        self._in_flight.extend(taken)
+        self._in_flight_bytes += sum([entry[1] for entry in taken])
+        return tuple([entry[3] for entry in taken])
+
+    def acknowledge(self, count: int) -> None:
+        """Let the first `count` items in flight go: they are at the sink.
+
+        Raises ContractBroken if fewer are in flight, or if `count` is negative.
+        """
+        if not 0 <= count <= len(self._in_flight):
+            raise ContractBroken("acknowledge", f"{len(self._in_flight)} records are in flight, not {count}")
+        gone = [self._in_flight.popleft() for _ in range(count)]
+        self._in_flight_bytes -= sum([entry[1] for entry in gone])
+        self._count(gone, -1)
+
+    def give_back(self) -> int:
+        """Put everything in flight back to the front of the queue, in order; how many that were."""
+        returned = len(self._in_flight)
+        while self._in_flight:
+            self._line.push_front(self._in_flight.pop())
+        self._in_flight_bytes = 0
+        return returned
+
+    def clear(self, matches: Callable[[T], bool] | None = None) -> tuple[T, ...]:
+        """Remove the queued items that match, or all of them, and return them in order.
+
+        What is in flight stays. Passes over all queued items: meant for a detach or a revocation, not for every record.
+        """
+        entries = self._line.entries()
+        removed = [entry for entry in entries if matches is None or matches(entry[3])]
+        if removed:
+            gone = {entry[0] for entry in removed}
+            self._line.replace_all(entry for entry in entries if entry[0] not in gone)
+            self._count(removed, -1)
+        return tuple([entry[3] for entry in removed])
+
+    # --------------------------------------------------------------------------------------------- the rules
+
+    def _have_room(self, entries: Sequence[Entry[T]]) -> bool:
+        # The sums decide for all of them at once. Nothing needs no room, also behind an item larger than the bound.
+        progress = [entry[1] for entry in entries if entry[2]]
+        if len(self) + len(entries) > self.limits.capacity_records or (
+            progress and self._progress + len(progress) > self._progress_share
+        ):
+            return False
+        if not entries or (len(self) == 0 and self._is_one_event(entries)):
+            return True
+        return self._bytes + sum([entry[1] for entry in entries]) <= self._capacity_bytes and not (
+            progress and self._progress_bytes + sum(progress) > self._progress_share_bytes
+        )
+
+    def _sacrifice_for(self, entry: Sequence[Entry[T]]) -> OfferOutcome[T]:
+        sacrificed: list[T] = []
+        while not self._have_room(entry):
+            oldest = self._line.pop_oldest_progress()
+            if oldest is None:
+                return TerminalLost(tuple(sacrificed))
+            self._count([oldest], -1)
+            sacrificed.append(oldest[3])
+        self._enter(entry)
+        return AdmittedBySacrifice(tuple(sacrificed))
+
+    def _coalesce(self, entry: Sequence[Entry[T]], run_key: str) -> OfferOutcome[T]:
+        oldest = self._line.pop_oldest_of_run(run_key)
+        if oldest is not None:
+            self._count([oldest], -1)
+        admitted = self._have_room(entry)
+        if admitted:
+            self._enter(entry)
+        return Coalesced(None if oldest is None else oldest[3], admitted=admitted)
+
+    def _is_one_event(self, entries: Sequence[Entry[T]]) -> bool:
+        if len(entries) <= 1 or self._event_key is None:
+            return len(entries) <= 1
+        return len({self._event_key(entry[3]) for entry in entries}) <= 1
+
+    def _keep_last_event_whole(self, taken: list[Entry[T]], event_key: Callable[[T], Hashable]) -> None:
+        """Where the cut went through an event, leave that event out, or finish it if it is the only one."""
+        front = self._line.front()
+        if front is None or not taken:
+            return
+        key = event_key(front[3])
+        start = len(taken)
+        while start > 0 and event_key(taken[start - 1][3]) == key:
+            start -= 1
+        if start > 0:
+            while len(taken) > start:
+                self._line.push_front(taken.pop())
+            return
+        while (front := self._line.front()) is not None and event_key(front[3]) == key:
+            taken.append(self._line.pop_front())
+
+    # ----------------------------------------------------------------------------------------------- the sums
+
+    def _weighed(self, items: Sequence[T]) -> list[Entry[T]]:
+        return [
+            (ticket, item.size_bytes, not item.terminal_preserved, item)
+            for ticket, item in enumerate(items, self._next_ticket)
+        ]
+
+    def _enter(self, entries: Sequence[Entry[T]]) -> None:
+        self._line.extend_back(entries)
+        self._next_ticket += len(entries)
+        self._count(entries, 1)
+
+    def _count(self, entries: Sequence[Entry[T]], sign: int) -> None:
+        progress = [entry[1] for entry in entries if entry[2]]
+        self._bytes += sign * sum([entry[1] for entry in entries])
+        self._progress += sign * len(progress)
+        self._progress_bytes += sign * sum(progress)
+
+
+_ADMITTED = Admitted()
+_ROOM_NEEDED = RoomNeeded()
+_PROGRESS_DROPPED = ProgressDropped()
+_SINK_MARKED_FAILED = SinkMarkedFailed()
