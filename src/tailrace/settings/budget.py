@@ -1,0 +1,204 @@
+"""How much memory a configuration can take, and the sizes derived from it.
+
+The one place where a size of the configuration becomes a size of a client: adapters take their queue limits from here,
+and the memory budget is the sum over the same numbers, so that neither can drift from the other. librdkafka's own
+defaults would allow one GiB per producer and 64 MiB per consumer.
+
+Wart: queue limits count payload after decompression, but one fetched response is decompressed whole. A topic whose
+batches compress far better than ten to one can take more than its line for a moment.
+"""
+
+from dataclasses import dataclass
+
+from tailrace.settings.kafka import Property
+from tailrace.settings.sinks import KIB, MIB, BatchSettings, DurableTraceSink, LaneSettings
+from tailrace.settings.tree import EventsSettings, Settings
+
+PROJECTIONS_PER_EVENT = 3
+"""Most projections one event yields; they enter a buffer whole or not at all (docs/DESIGN.md, Projections)."""
+
+OFFERS_PER_BUFFER = 4
+"""An intake offers at most this part of the smallest buffer at once, so a buffer has to hold as many offers."""
+
+PROJECTED_EXTRA_BYTES = 16 * KIB
+"""What a projection can add to the fields it copies from its event: ids, position, versions, framing. Measured on the
+largest identifiers the generator writes: below 2 KiB."""
+
+CATCH_UP_FETCH_KBYTES = 2_048
+"""Read-ahead of a lane that catches up. Paced to 10 000 events a second, events of 300 bytes need 3 MB in that second;
+the reader polls far more often, so 2 MiB never starves it, and ten lanes stay at a budget a worker can have."""
+
+LEDGER_QUEUE_KBYTES = 4_096
+"""Ledger entries, or letters of refused records, on their way; what does not fit the runtime offers again."""
+
+_FETCH_RESPONSE_BYTES = 4 * MIB
+"""One response of one broker. Fetching stops when the queue is full, but what has been asked for still arrives."""
+
+_BROKERS = 3
+"""Brokers that answer at the same moment. More leaders than this for one worker's partitions is a large cluster, whose
+operator has the memory."""
+
+# Measured with events of 300 bytes on three brokers: a full queue of 16 MiB holds 56 000 of them and takes 36 MiB.
+_FETCHED_FACTOR = 2.5
+
+# Measured: 474 bytes of objects around the bytes of a record whose fields are not shared, plus its place in a buffer.
+_BUFFERED_RECORD_EXTRA_BYTES = 640
+
+# Measured: 231 bytes beside a message of 330 bytes in a producer's queue.
+_QUEUED_MESSAGE_EXTRA_BYTES = 256
+
+# Measured: 313 bytes per event of which a lane has something to note before its cursor passes it.
+_NOTE_BYTES = 384
+
+# Measured on three brokers, connected and idle: 0.8 MB per consumer, 0.5 MB per producer.
+_CONSUMER_BYTES = 820 * KIB
+_PRODUCER_BYTES = 512 * KIB
+
+# Measured: 48 MiB with every library imported and 5 MiB with the first client, on Python 3.11 and x86-64 Linux.
+_PROCESS_BYTES = 64 * MIB
+
+
+def max_record_bytes(events: EventsSettings) -> int:
+    """The largest message an event of this topic can become: key, value and protocol overhead."""
+    return events.max_event_bytes + PROJECTED_EXTRA_BYTES
+
+
+def intake_properties(events: EventsSettings) -> dict[str, Property]:
+    """The librdkafka properties that bound what the intake fetches ahead."""
+    return _fetch_properties(events, events.fetch_kbytes)
+
+
+def catch_up_properties(events: EventsSettings) -> dict[str, Property]:
+    """The librdkafka properties that bound what one lane's log reader fetches ahead."""
+    return _fetch_properties(events, CATCH_UP_FETCH_KBYTES)
+
+
+def _fetch_properties(events: EventsSettings, queue_kbytes: int) -> dict[str, Property]:
+    response_bytes = max(_FETCH_RESPONSE_BYTES, events.max_event_bytes + 64 * KIB)
+    return {
+        "queued.max.messages.kbytes": queue_kbytes,
+        "fetch.max.bytes": response_bytes,
+        "fetch.message.max.bytes": min(response_bytes, max(MIB, events.max_event_bytes)),
+        "receive.message.max.bytes": response_bytes + MIB,
+        # The client's own second after a full queue would be a stall of a second at sizes this small.
+        "fetch.queue.backoff.ms": 20,
+    }
+
+
+def sink_producer_properties(batch: BatchSettings, events: EventsSettings) -> dict[str, Property]:
+    """The librdkafka properties that bound one lane's producer to one batch on its way, and one record over."""
+    return {
+        "queue.buffering.max.kbytes": _producer_queue_bytes(batch, events) // KIB,
+        "queue.buffering.max.messages": max(1_000, batch.records + 1),
+        "message.max.bytes": max_record_bytes(events),
+    }
+
+
+def _producer_queue_bytes(batch: BatchSettings, events: EventsSettings) -> int:
+    return (batch.bytes + max_record_bytes(events) + KIB) // KIB * KIB
+
+
+def journal_producer_properties(events: EventsSettings) -> dict[str, Property]:
+    """The librdkafka properties that bound the ledger's producer, and that of refused records."""
+    return {
+        "queue.buffering.max.kbytes": max(LEDGER_QUEUE_KBYTES, 2 * max_record_bytes(events) // KIB),
+        "queue.buffering.max.messages": 10_000,
+        "message.max.bytes": max_record_bytes(events),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLine:
+    """One part of the process, the most memory it takes, and how that number comes about."""
+
+    part: str
+    size_bytes: int
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryBudget:
+    """The most memory a worker takes with every buffer and queue full at once."""
+
+    lines: tuple[BudgetLine, ...]
+    limit_bytes: int
+
+    @property
+    def total_bytes(self) -> int:
+        return sum(line.size_bytes for line in self.lines)
+
+    @property
+    def fits(self) -> bool:
+        return self.total_bytes <= self.limit_bytes
+
+
+def memory_budget(settings: Settings) -> MemoryBudget:
+    """The budget of this configuration, whether it fits or not. Pure: nothing is measured, nothing allocated."""
+    events = settings.events
+    lines = [
+        BudgetLine("process", _PROCESS_BYTES, "interpreter, libraries, first client"),
+        BudgetLine(
+            "intake",
+            _reader_bytes(events, events.fetch_kbytes),
+            f"{events.fetch_kbytes} KiB fetched ahead x {_FETCHED_FACTOR}, {_BROKERS} responses, one consumer",
+        ),
+        BudgetLine("offers", _offer_bytes(settings), "a quarter of the smallest buffer, on its way to the lanes"),
+        BudgetLine("ledger", _journal_bytes(events), "its producer"),
+    ]
+    for sink_id, sink in settings.sinks.items():
+        lines += _lane_lines(f"sink {sink_id}", sink, events, has_producer=isinstance(sink, DurableTraceSink))
+    if settings.dead_letter.topic is not None:
+        lines += _lane_lines("dead letters", LaneSettings(), events, has_producer=True)
+        lines.append(BudgetLine("refused records", _journal_bytes(events), "their producer"))
+    return MemoryBudget(tuple(lines), settings.worker.memory_limit_bytes)
+
+
+def _lane_lines(name: str, lane: LaneSettings, events: EventsSettings, *, has_producer: bool) -> list[BudgetLine]:
+    buffer, batch = lane.buffer, lane.batch
+    lines = [
+        BudgetLine(
+            f"{name}: buffer",
+            buffer.capacity_bytes + buffer.capacity_records * _BUFFERED_RECORD_EXTRA_BYTES,
+            f"{buffer.capacity_bytes // KIB} KiB of records, {_BUFFERED_RECORD_EXTRA_BYTES} bytes around each of "
+            f"{buffer.capacity_records}",
+        ),
+        BudgetLine(
+            f"{name}: notes",
+            lane.max_ahead_records * _NOTE_BYTES,
+            f"{_NOTE_BYTES} bytes for each of {lane.max_ahead_records} events between cursor and position",
+        ),
+        BudgetLine(
+            f"{name}: log reader",
+            _reader_bytes(events, CATCH_UP_FETCH_KBYTES),
+            f"{CATCH_UP_FETCH_KBYTES} KiB fetched ahead x {_FETCHED_FACTOR}, {_BROKERS} responses, one consumer",
+        ),
+    ]
+    if has_producer:
+        lines.append(
+            BudgetLine(
+                f"{name}: producer",
+                2 * _producer_queue_bytes(batch, events)
+                + batch.records * _QUEUED_MESSAGE_EXTRA_BYTES
+                + _PRODUCER_BYTES,
+                "one batch, and one record over, queued and again in requests",
+            )
+        )
+    else:
+        lines.append(BudgetLine(f"{name}: batch", 2 * batch.bytes, "one batch, and as it is written"))
+    return lines
+
+
+def _reader_bytes(events: EventsSettings, queue_kbytes: int) -> int:
+    response_bytes = int(str(_fetch_properties(events, queue_kbytes)["fetch.max.bytes"]))
+    return int(queue_kbytes * KIB * _FETCHED_FACTOR) + _BROKERS * response_bytes + _CONSUMER_BYTES
+
+
+def _offer_bytes(settings: Settings) -> int:
+    smallest = min(sink.buffer.capacity_bytes for sink in settings.sinks.values())
+    records = min(sink.buffer.capacity_records for sink in settings.sinks.values())
+    return (smallest + records * _BUFFERED_RECORD_EXTRA_BYTES) // OFFERS_PER_BUFFER
+
+
+def _journal_bytes(events: EventsSettings) -> int:
+    kbytes = int(str(journal_producer_properties(events)["queue.buffering.max.kbytes"]))
+    return 2 * kbytes * KIB + _PRODUCER_BYTES

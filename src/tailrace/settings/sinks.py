@@ -1,0 +1,176 @@
+"""What can be set per sink. The keys every kind shares, then one class per kind; a new kind is one more class here."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+
+from tailrace.domain.kinds import EventFamily, OverflowPolicy, ProjectionKind, SinkKind
+from tailrace.domain.selection import Selection
+from tailrace.settings.kafka import KafkaSettings
+from tailrace.settings.values import Count, PositiveCount, Section, StartAt, TopicName, unusable
+
+KIB = 1024
+MIB = 1024 * KIB
+
+# `sink_health` and `repair_cursor` exist in-process only: a sink that selected them alone would get nothing, silently.
+SelectableKind = Literal[
+    ProjectionKind.PROGRESS,
+    ProjectionKind.RUN_TERMINAL,
+    ProjectionKind.USAGE,
+    ProjectionKind.COST_ESTIMATE,
+    ProjectionKind.COST_CORRECTION,
+]
+
+
+def _shared_intake_only(value: object) -> object:
+    if value == "own":
+        raise unusable(
+            "an intake of its own comes with exactly-once delivery, which this version does not have",
+            "Write shared, or leave the key out",
+        )
+    return value
+
+
+class BufferSettings(Section):
+    """What one lane may hold in memory; both bounds hold at once."""
+
+    capacity_records: Annotated[PositiveCount, Field(description="Most records the buffer holds.")] = 20_000
+    capacity_bytes: Annotated[PositiveCount, Field(description="Most bytes of keys and values it holds.")] = 32 * MIB
+    reserve_records: Annotated[
+        PositiveCount | None,
+        Field(description="Room only terminal-preserved records may use; a sixteenth of capacity_records if not set."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _leave_room_for_progress(self) -> "BufferSettings":
+        if self.reserve >= self.capacity_records:
+            raise unusable(
+                f"reserve_records {self.reserve} leaves no room for progress in capacity_records "
+                f"{self.capacity_records}",
+                "Lower reserve_records or raise capacity_records",
+            )
+        return self
+
+    @property
+    def reserve(self) -> int:
+        """Records of the capacity that progress may not use; at least 1."""
+        return self.reserve_records if self.reserve_records is not None else max(1, self.capacity_records // 16)
+
+
+class BatchSettings(Section):
+    """When a lane stops collecting and exports: whichever of the three comes first."""
+
+    records: Annotated[PositiveCount, Field(description="Most records of one export.")] = 1_000
+    bytes: Annotated[PositiveCount, Field(description="Most bytes of one export; a larger record goes alone.")] = MIB
+    linger_ms: Annotated[Count, Field(description="Longest wait for more records once there is one.")] = 50
+
+
+class SelectionSettings(Section):
+    """What the sink wants, as lists of what to include; an empty list includes everything."""
+
+    kinds: Annotated[tuple[SelectableKind, ...], Field(description="Kinds of telemetry record.")] = ()
+    families: Annotated[tuple[EventFamily, ...], Field(description="Families of the event behind the record.")] = ()
+    agents: Annotated[
+        tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(description="Agent ids, exactly as written.")
+    ] = ()
+
+    def rule(self) -> Selection:
+        return Selection(kinds=frozenset(self.kinds), families=frozenset(self.families), agents=frozenset(self.agents))
+
+
+class LaneSettings(Section):
+    """The keys that every kind of sink has. All defaults, it is also the lane of dead letters, which has no keys."""
+
+    overflow: Annotated[
+        OverflowPolicy | None,
+        Field(
+            description="What a full buffer does; by default what suits the kind: replay_from_log for what has to be "
+            "complete, drop_non_terminal_progress for what only shows."
+        ),
+    ] = None
+    buffer: Annotated[BufferSettings, Field(description="The lane's buffer.")] = BufferSettings()
+    batch: Annotated[BatchSettings, Field(description="How much one export takes.")] = BatchSettings()
+    max_ahead_records: Annotated[
+        PositiveCount,
+        Field(description="Most records exported beyond the committed cursor: what a crash can duplicate at worst."),
+    ] = 100_000
+    start_at: Annotated[
+        StartAt, Field(description="Where the sink begins when the topic has never had a cursor of it.")
+    ] = StartAt.EARLIEST
+    selection: Annotated[SelectionSettings, Field(description="Which records the sink wants.")] = SelectionSettings()
+    catch_up_max_events_per_s: Annotated[
+        PositiveCount,
+        Field(description="Fastest re-reading of the log, so that others keep their pace."),
+    ] = 10_000
+    delivery_timeout_ms: Annotated[
+        int, Field(ge=1_000, le=3_600_000, description="Longest wait for one export before it counts as failed.")
+    ] = 30_000
+    intake: Annotated[
+        Literal["shared"],
+        BeforeValidator(_shared_intake_only),
+        Field(description="Who reads events for this sink: the intake all sinks share."),
+    ] = "shared"
+
+
+class DurableTraceSink(LaneSettings):
+    """A Kafka topic, keyed by run id: complete, in order, re-readable."""
+
+    kind: Literal[SinkKind.DURABLE_TRACE]
+    topic: Annotated[TopicName, Field(description="The topic to write to.", examples=["telemetry.analytics"])]
+    kafka: Annotated[
+        KafkaSettings | None, Field(description="The sink's own cluster; the events' cluster if not set.")
+    ] = None
+
+    @property
+    def overflow_policy(self) -> OverflowPolicy:
+        return self.overflow or OverflowPolicy.REPLAY_FROM_LOG
+
+
+class LocalDiagnosticSink(LaneSettings):
+    """JSON lines in a local file, for a person with a problem: bounded on disk, and not meant to be complete."""
+
+    kind: Literal[SinkKind.LOCAL_DIAGNOSTIC]
+    path: Annotated[
+        Path,
+        Field(description="The file being written; older ones get .1, .2, … at the end.", examples=["d.jsonl"]),
+    ]
+    rotate_bytes: Annotated[
+        int, Field(ge=64 * KIB, description="Largest size of one file; a record longer than this is refused.")
+    ] = 16 * MIB
+    keep_files: Annotated[int, Field(ge=2, le=1_000, description="Files in all, the one being written included.")] = 4
+
+    @property
+    def overflow_policy(self) -> OverflowPolicy:
+        return self.overflow or OverflowPolicy.DROP_NON_TERMINAL_PROGRESS
+
+    @property
+    def total_bytes(self) -> int:
+        """The most this sink ever takes on disk."""
+        return self.rotate_bytes * self.keep_files
+
+
+Step = Annotated[str, StringConstraints(pattern=r"^(accept|refuse|retry(:\d{1,6}(\.\d{1,3})?)?)$")]
+
+
+class TestSink(LaneSettings):
+    """A sink without a destination that does what its script says; for rehearsing outages."""
+
+    __test__ = False  # the name is the kind's; pytest is not to collect it
+
+    kind: Literal[SinkKind.TEST]
+    script: Annotated[
+        tuple[Step, ...],
+        Field(
+            description="One outcome per export, in order: accept, refuse, retry, or retry:SECONDS for a sink that "
+            "names a delay. Empty: accept."
+        ),
+    ] = ()
+    repeat: Annotated[bool, Field(description="Begin again at the script's end; else accept from there on.")] = False
+
+    @property
+    def overflow_policy(self) -> OverflowPolicy:
+        return self.overflow or OverflowPolicy.REPLAY_FROM_LOG
+
+
+SinkSettings = Annotated[DurableTraceSink | LocalDiagnosticSink | TestSink, Field(discriminator="kind")]

@@ -1,0 +1,112 @@
+"""The memory budget adds up what the clients are actually told."""
+
+from pathlib import Path
+
+from tests.unit.settings.written import loaded, with_section, with_sink
+
+from tailrace.settings.budget import (
+    catch_up_properties,
+    intake_properties,
+    journal_producer_properties,
+    max_record_bytes,
+    memory_budget,
+    sink_producer_properties,
+)
+
+MIB = 1024 * 1024
+
+
+def parts(folder: Path, text: str | None = None, **environ: str) -> dict[str, int]:
+    settings = loaded(folder, text, environ) if text else loaded(folder, environ=environ)
+    return {line.part: line.size_bytes for line in memory_budget(settings).lines}
+
+
+def test_every_lane_is_in_the_budget_and_the_total_is_their_sum(tmp_path: Path) -> None:
+    budget = memory_budget(loaded(tmp_path))
+
+    assert [line.part for line in budget.lines] == [
+        "process",
+        "intake",
+        "offers",
+        "ledger",
+        "sink analytics: buffer",
+        "sink analytics: notes",
+        "sink analytics: log reader",
+        "sink analytics: producer",
+        "sink diagnostic: buffer",
+        "sink diagnostic: notes",
+        "sink diagnostic: log reader",
+        "sink diagnostic: batch",
+    ]
+    assert budget.total_bytes == sum(line.size_bytes for line in budget.lines)
+    assert all(line.how for line in budget.lines)
+
+
+def test_dead_letters_bring_a_lane_and_a_producer(tmp_path: Path) -> None:
+    added = parts(tmp_path, with_section("dead_letter: {topic: dead}")).keys() - parts(tmp_path).keys()
+
+    assert added == {
+        "dead letters: buffer",
+        "dead letters: notes",
+        "dead letters: log reader",
+        "dead letters: producer",
+        "refused records",
+    }
+
+
+def test_a_line_grows_with_the_setting_behind_it(tmp_path: Path) -> None:
+    before = parts(tmp_path)
+    wider = parts(
+        tmp_path,
+        TAILRACE_SINKS__ANALYTICS__BUFFER__CAPACITY_BYTES=str(64 * MIB),
+        TAILRACE_EVENTS__FETCH_KBYTES=str(32 * 1024),
+        TAILRACE_SINKS__ANALYTICS__BATCH__BYTES=str(2 * MIB),
+        TAILRACE_SINKS__DIAGNOSTIC__MAX_AHEAD_RECORDS="200000",
+    )
+
+    grown = {part for part in before if wider[part] > before[part]}
+    assert grown == {"intake", "sink analytics: buffer", "sink analytics: producer", "sink diagnostic: notes"}
+    assert wider["sink analytics: buffer"] - before["sink analytics: buffer"] == 32 * MIB
+
+
+def test_a_limit_of_exactly_the_budget_fits_and_one_byte_less_does_not(tmp_path: Path) -> None:
+    total = memory_budget(loaded(tmp_path)).total_bytes
+    exact = memory_budget(loaded(tmp_path, environ={"TAILRACE_WORKER__MEMORY_LIMIT_BYTES": str(total)}))
+    below = loaded(tmp_path).model_copy(
+        update={"worker": loaded(tmp_path).worker.model_copy(update={"memory_limit_bytes": total - 1})}
+    )
+
+    assert exact.fits
+    assert not memory_budget(below).fits
+
+
+def test_clients_are_told_the_sizes_the_budget_counts(tmp_path: Path) -> None:
+    text = with_sink("large", "{kind: durable_trace, topic: t, batch: {bytes: 3145728, records: 5000}}")
+    settings = loaded(tmp_path, text)
+    events, large = settings.events, settings.sinks["large"]
+
+    intake = intake_properties(events)
+    reader = catch_up_properties(events)
+    producer = sink_producer_properties(large.batch, events)
+
+    assert intake["queued.max.messages.kbytes"] == events.fetch_kbytes
+    assert intake["fetch.message.max.bytes"] == events.max_event_bytes
+    assert reader["queued.max.messages.kbytes"] == 2_048
+    # A batch never waits for room in the producer, nor does the one record that may be larger than a batch.
+    assert int(str(producer["queue.buffering.max.kbytes"])) * 1024 >= 3_145_728 + max_record_bytes(events)
+    assert int(str(producer["queue.buffering.max.messages"])) > large.batch.records
+    assert producer["message.max.bytes"] == max_record_bytes(events) > events.max_event_bytes
+    assert int(str(journal_producer_properties(events)["queue.buffering.max.kbytes"])) == 4_096
+
+
+def test_a_topic_of_huge_events_widens_what_is_fetched_at_once(tmp_path: Path) -> None:
+    environ = {
+        "TAILRACE_EVENTS__MAX_EVENT_BYTES": str(16 * MIB),
+        "TAILRACE_SINKS__ANALYTICS__BUFFER__CAPACITY_BYTES": str(64 * MIB),
+        "TAILRACE_SINKS__DIAGNOSTIC__BUFFER__CAPACITY_BYTES": str(64 * MIB),
+    }
+
+    events = loaded(tmp_path, environ=environ).events
+
+    assert int(str(intake_properties(events)["fetch.max.bytes"])) > 16 * MIB
+    assert int(str(journal_producer_properties(events)["queue.buffering.max.kbytes"])) >= 32 * 1024
