@@ -35,9 +35,12 @@ def encode_bytes(value: bytes) -> bytes:
     return encode_long(len(value)) + value
 
 
-def encode_string(value: str) -> bytes:
-    """Length and UTF-8. Raises UnicodeEncodeError for lone surrogates, which no UTF-8 text can hold."""
-    return encode_bytes(value.encode())
+def encode_string(value: str, path: str = "") -> bytes:
+    """Length and UTF-8. Raises InvalidField for lone surrogates, which no UTF-8 text can hold."""
+    try:
+        return encode_bytes(value.encode())
+    except UnicodeEncodeError:
+        raise InvalidField(path, "holds a lone surrogate") from None
 
 
 def encode_value(tree: SchemaTree, value: object, path: str = "") -> bytes:
@@ -79,7 +82,7 @@ def _encode_primitive(tree: Primitive, value: object, path: str) -> bytes:
         case "float" | "double", int() | float() if not isinstance(value, bool):
             return struct.pack("<f" if tree.name == "float" else "<d", value)
         case "string", str():
-            return encode_string(value)
+            return encode_string(value, path)
         case "bytes", bytes() | str():
             return encode_bytes(_as_bytes(value, path))
     raise InvalidField(path, f"is no {tree.name}")
@@ -121,7 +124,7 @@ def _encode_blocks(tree: Array | Map, value: Sequence[object] | Mapping[str, obj
             encoded = [encode_value(items, item, f"{path}[]") for item in value]
         case Map(values), Mapping():
             inside = f"{path}{{}}"
-            encoded = [encode_string(key) + encode_value(values, item, inside) for key, item in value.items()]
+            encoded = [encode_string(key, inside) + encode_value(values, item, inside) for key, item in value.items()]
         case _:
             raise InvalidField(path, f"is no {type(tree).__name__.lower()}")
     return encode_long(len(encoded)) + b"".join(encoded) + b"\x00" if encoded else b"\x00"

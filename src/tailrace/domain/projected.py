@@ -42,6 +42,7 @@ class UndecodableReason(StrEnum):
     UNFRAMED = "unframed"
     UNKNOWN_SCHEMA = "unknown_schema"
     UNSAFE_SCHEMA = "unsafe_schema"
+    SCHEMA_MISMATCH = "schema_mismatch"  # written with a schema, or a symbol or branch of it, that ours cannot take
     TRUNCATED = "truncated"
     TRAILING_BYTES = "trailing_bytes"
     MALFORMED = "malformed"
