@@ -30,6 +30,11 @@ class GapRun:
     last_offset: int
     kinds: tuple[ProjectionKind, ...]
 
+    @property
+    def records(self) -> int:
+        """Projections in the run; for whole events, the number of offsets."""
+        return (self.last_offset - self.first_offset + 1) * max(1, len(self.kinds))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:

@@ -1,0 +1,128 @@
+"""A thread that writes records to one topic, in order and for good, and tells of each when it is there.
+
+The ledger and the letters of refused records are written through it: many lanes hand in, one producer writes, and a
+topic that is down delays cursors but stops no lane.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from tailrace.adapters.kafka_shipping import Arrived, CalledOff, Shipment, Shipper, Stuck, Unwanted
+from tailrace.runtime.clock import Deadline
+from tailrace.runtime.ports import Log
+from tailrace.runtime.retry import Backoff
+
+BATCH_RECORDS = 500
+"""Records per round trip. Entries are small; more would only make a retry after a failure longer."""
+
+IDLE_WAIT_S = 1.0
+"""An idle journal looks around this often; handing in wakes it at once."""
+
+
+class JournalTicket:
+    """The fate of one record: `acknowledged` turns True once, when it is durable. Thread-safe by being one flag."""
+
+    __slots__ = ("acknowledged",)
+
+    def __init__(self) -> None:
+        self.acknowledged = False
+
+
+class Journal:
+    """Writes what is handed in, in that order, and tries until it succeeds.
+
+    `submit` from any thread. `start` once; `close` ends it, and what is not written by then stays unacknowledged, so
+    that no cursor has passed it. `on_written` is called on the journal's thread after tickets turned.
+    """
+
+    def __init__(
+        self, name: str, shipper: Shipper, capacity_records: int, on_written: Callable[[], None], logger: Log
+    ) -> None:
+        self._name = name
+        self._shipper = shipper
+        self._capacity = capacity_records
+        self._on_written = on_written
+        self._logger = logger
+        self._queue: deque[tuple[Shipment, JournalTicket]] = deque()
+        self._changed = threading.Condition()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"journal-{name}")
+        self._backoff = Backoff()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def submit(self, message: Shipment) -> JournalTicket | None:
+        """Queue a record; None when the queue is full or the journal is closed. Never blocks."""
+        ticket = JournalTicket()
+        with self._changed:
+            if len(self._queue) >= self._capacity or self._closed.is_set():
+                return None
+            self._queue.append((message, ticket))
+            self._changed.notify()
+        return ticket
+
+    def close(self, deadline: Deadline) -> bool:
+        """Write what is queued, as far as `deadline` allows, and end the thread; whether all of it was written."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._queue, deadline.remaining_s())
+            written = not self._queue
+        self._closed.set()
+        with self._changed:
+            self._changed.notify()
+        self._thread.join()
+        return written
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            with self._changed:
+                self._changed.wait_for(lambda: self._queue or self._closed.is_set(), IDLE_WAIT_S)
+                batch = [self._queue[i] for i in range(min(len(self._queue), BATCH_RECORDS))]
+            if batch and not self._closed.is_set():
+                self._write([message for message, _ in batch])
+        self._shipper.abandon()
+
+    def _write(self, messages: list[Shipment]) -> None:
+        match self._shipper.ship(messages, self._closed):
+            case Arrived():
+                self._acknowledge(len(messages))
+                if self._backoff.failures:
+                    self._logger.event("journal writes again", journal=self._name)
+                self._backoff.succeeded()
+            case CalledOff(arrived=arrived):
+                self._acknowledge(arrived)
+            case Stuck(arrived=arrived, code=code):
+                self._acknowledge(arrived)
+                self._wait(code)
+            case Unwanted(arrived=arrived, suspects=suspects, code=code):
+                self._acknowledge(arrived)
+                if suspects == 1:
+                    self._strip_first(code)
+                else:
+                    # Smaller pieces find the culprit: what is in front of it is written and leaves the queue.
+                    self._write(messages[arrived : arrived + max(1, suspects // 2)])
+
+    def _strip_first(self, code: str) -> None:
+        """A record refused for ever: its headers still say what it was, so it goes without its value."""
+        with self._changed:
+            message, ticket = self._queue[0]
+            if message.value is not None and message.headers:
+                self._queue[0] = (Shipment(message.key, None, message.headers), ticket)
+                return
+        self._wait(code)
+
+    def _wait(self, code: str) -> None:
+        if self._backoff.failures == 0:
+            self._logger.event("journal cannot write", level="warning", journal=self._name, detail=code)
+        self._closed.wait(self._backoff.next_delay_s())
+
+    def _acknowledge(self, records: int) -> None:
+        if not records:
+            return
+        with self._changed:
+            for _ in range(records):
+                _, ticket = self._queue.popleft()
+                ticket.acknowledged = True
+            self._changed.notify_all()
+        self._on_written()

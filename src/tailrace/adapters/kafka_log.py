@@ -1,0 +1,115 @@
+"""One lane's own consumer: its cursor in a group without members, and its reader of the log when it is behind.
+
+The consumer never subscribes, so nothing fences its commits; that is why a lane commits only after the workers' group,
+which is fenced, has accepted a commit. AdminClient would do the same and is not used: after a coordinator outage its
+group calls abort the process.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from tailrace.adapters.cursor_metadata import from_metadata, to_metadata
+from tailrace.adapters.kafka_fetch import READER, Positions, receive
+from tailrace.runtime.clock import Clock, Deadline
+from tailrace.runtime.ports import Fetched, OutOfRange, StoredCursor
+
+NO_OFFSET = -1001
+"""librdkafka's OFFSET_INVALID: the group has no committed offset."""
+
+COMMIT_POLL_S = 0.02
+"""The result of a commit arrives through a poll; a commit takes about a millisecond."""
+
+
+def log_properties(cursor_group: str) -> dict[str, str | int | float | bool]:
+    """What a lane's consumer needs beside the cluster's own properties."""
+    return {**READER, "group.id": cursor_group}
+
+
+class KafkaLaneLog:
+    """Cursor store and log reader of one lane. The lane's thread alone."""
+
+    def __init__(self, make_consumer: Callable[[Callable[..., None]], Consumer], topic: str, clock: Clock) -> None:
+        self._consumer = make_consumer(self._on_commit)
+        self._topic = topic
+        self._clock = clock
+        self._positions = Positions(topic)
+        self._reading: set[int] = set()
+        self._read_ahead: list[Message] = []
+        self._results: list[dict[int, int]] = []
+
+    def load(self, partitions: Sequence[int], timeout_s: float) -> Mapping[int, StoredCursor] | None:
+        committed = self._committed_offsets(partitions, timeout_s)
+        if committed is None:
+            return None
+        return {
+            place.partition: from_metadata(place.offset, place.metadata or "")
+            for place in committed
+            if place.offset != NO_OFFSET
+        }
+
+    def known_elsewhere(self, timeout_s: float) -> bool | None:
+        try:
+            topic = self._consumer.list_topics(self._topic, timeout=timeout_s).topics.get(self._topic)
+        except KafkaException:
+            return None
+        if topic is None or topic.error is not None:
+            return None
+        committed = self._committed_offsets(sorted(topic.partitions), timeout_s)
+        return None if committed is None else any(place.offset != NO_OFFSET for place in committed)
+
+    def _committed_offsets(self, partitions: Sequence[int], timeout_s: float) -> list[TopicPartition] | None:
+        try:
+            places = self._consumer.committed([TopicPartition(self._topic, p) for p in partitions], timeout=timeout_s)
+        except KafkaException:
+            return None
+        return None if any(place.error is not None for place in places) else places
+
+    def commit(self, cursors: Mapping[int, StoredCursor], timeout_s: float) -> bool:
+        places = [TopicPartition(self._topic, p, c.next_offset, to_metadata(c)) for p, c in cursors.items()]
+        wanted = {p: c.next_offset for p, c in cursors.items()}
+        deadline = Deadline.after(self._clock, timeout_s)
+        self._results.clear()
+        try:
+            # A synchronous commit has no time-out and would hold the lane for as long as the coordinator is away.
+            self._consumer.commit(offsets=places, asynchronous=True)
+        except KafkaException:
+            return False
+        while wanted not in self._results and not deadline.passed:
+            message = self._consumer.poll(COMMIT_POLL_S)
+            if message is not None:
+                self._read_ahead.append(message)
+        return wanted in self._results
+
+    def log_range(self, partition: int, timeout_s: float) -> tuple[int, int] | None:
+        try:
+            found = self._consumer.get_watermark_offsets(
+                TopicPartition(self._topic, partition), timeout=timeout_s, cached=False
+            )
+        except KafkaException:
+            return None
+        return int(found[0]), int(found[1])
+
+    def read_from(self, positions: Mapping[int, int]) -> None:
+        self._read_ahead.clear()
+        self._positions.forget(self._reading)
+        self._reading = set(positions)
+        if not positions:
+            self._consumer.unassign()
+            return
+        for partition, offset in positions.items():
+            self._positions.begin(partition, offset)
+        self._consumer.assign([TopicPartition(self._topic, p, offset) for p, offset in positions.items()])
+
+    def read(self, max_events: int, timeout_s: float) -> Sequence[Fetched | OutOfRange]:
+        ahead, self._read_ahead = self._read_ahead, []
+        if len(ahead) < max_events:
+            ahead += receive(self._consumer, max_events - len(ahead), 0.0 if ahead else timeout_s)
+        return self._positions.group(self._consumer, ahead)
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _on_commit(self, error: KafkaError | None, places: list[TopicPartition]) -> None:
+        if error is None:
+            self._results.append({place.partition: place.offset for place in places if place.error is None})

@@ -1,0 +1,141 @@
+"""The intake's consumer: a member of the workers' group that is told where to begin, and never guesses."""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from tailrace.adapters.kafka_fetch import READER, Positions, receive
+from tailrace.runtime.ports import AssignmentListener, Fetched, GroupOffset, Log, OutOfRange
+
+__all__ = ["KafkaEventSource", "source_properties"]
+
+NO_OFFSET = -1001
+"""librdkafka's OFFSET_INVALID: the group has no committed offset."""
+
+
+def source_properties(group: str, session_timeout_ms: int) -> dict[str, str | int | float | bool]:
+    """What the intake's consumer needs beside the cluster's own properties."""
+    return {
+        **READER,
+        "group.id": group,
+        "session.timeout.ms": session_timeout_ms,
+        # A partition that stays with its worker is not stopped while another one moves.
+        "partition.assignment.strategy": "cooperative-sticky",
+        # Longest time between polls. A hand-over, a look-up and a slow projection together stay far below this.
+        "max.poll.interval.ms": max(300_000, 2 * session_timeout_ms),
+    }
+
+
+class KafkaEventSource:
+    """Reads the events topic as a member of the group. One thread owns it; callbacks come on that thread."""
+
+    def __init__(self, make_consumer: Callable[[Callable[..., None]], Consumer], topic: str, logger: Log) -> None:
+        self._consumer = make_consumer(self._on_commit)
+        self._topic = topic
+        self._logger = logger
+        self._positions = Positions(topic)
+        self._listener: AssignmentListener | None = None
+        self._results: deque[tuple[Mapping[int, GroupOffset], bool]] = deque()
+        self._begun: set[int] = set()
+
+    def subscribe(self, listener: AssignmentListener) -> None:
+        self._listener = listener
+        self._consumer.subscribe(
+            [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+
+    def poll(self, max_events: int, timeout_s: float) -> Sequence[Fetched | OutOfRange]:
+        return self._positions.group(self._consumer, receive(self._consumer, max_events, timeout_s))
+
+    def begin(self, partition: int, offset: int) -> None:
+        # Not by seek: a partition that was only just assigned is not being fetched yet, and seeking it fails.
+        place = TopicPartition(self._topic, partition, offset)
+        self._consumer.incremental_unassign([TopicPartition(self._topic, partition)])
+        self._consumer.incremental_assign([place])
+        self._consumer.resume([place])
+        self._positions.begin(partition, offset)
+
+    def pause(self, partitions: Sequence[int]) -> None:
+        self._consumer.pause(self._places(partitions))
+
+    def resume(self, partitions: Sequence[int]) -> None:
+        self._consumer.resume(self._places(partitions))
+
+    def group_offsets(self, partitions: Sequence[int], timeout_s: float) -> Mapping[int, GroupOffset] | None:
+        try:
+            committed = self._consumer.committed(self._places(partitions), timeout=timeout_s)
+        except KafkaException:
+            return None
+        if any(place.error is not None for place in committed):
+            return None
+        return {c.partition: GroupOffset(c.offset, c.metadata or "") for c in committed if c.offset != NO_OFFSET}
+
+    def commit(self, offsets: Mapping[int, GroupOffset]) -> None:
+        try:
+            self._consumer.commit(offsets=self._commits(offsets), asynchronous=True)
+        except KafkaException:
+            self._results.append((dict(offsets), False))
+
+    def commit_results(self) -> Sequence[tuple[Mapping[int, GroupOffset], bool]]:
+        results = list(self._results)
+        self._results.clear()
+        return results
+
+    def commit_now(self, offsets: Mapping[int, GroupOffset]) -> bool:
+        try:
+            committed = self._consumer.commit(offsets=self._commits(offsets), asynchronous=False)
+        except KafkaException as refusal:
+            self._logger.event("group commit refused", level="warning", detail=refusal.args[0].name())
+            return False
+        return all(place.error is None for place in committed or [])
+
+    def start_offset(self, partition: int, timeout_s: float) -> int | None:
+        try:
+            found = self._consumer.get_watermark_offsets(
+                TopicPartition(self._topic, partition), timeout=timeout_s, cached=False
+            )
+        except KafkaException:
+            return None
+        return int(found[0])
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    # ---------------------------------------------------------------------------- called by librdkafka within poll
+
+    def _on_assign(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        # Paused, and at an offset nobody reads: where to begin is known only once the lanes have loaded their cursors.
+        parked = [TopicPartition(place.topic, place.partition, 0) for place in places]
+        consumer.incremental_assign(parked)
+        if parked:
+            consumer.pause(parked)
+            self._told().assigned([place.partition for place in places])
+
+    def _on_revoke(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        self._told().revoked([place.partition for place in places])
+        self._positions.forget(place.partition for place in places)
+        consumer.incremental_unassign(places)
+
+    def _on_lost(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        self._told().lost([place.partition for place in places])
+        self._positions.forget(place.partition for place in places)
+        consumer.incremental_unassign(places)
+
+    def _on_commit(self, error: KafkaError | None, places: list[TopicPartition]) -> None:
+        offsets = {place.partition: GroupOffset(place.offset, place.metadata or "") for place in places}
+        refused = error is not None or any(place.error is not None for place in places)
+        if error is not None:
+            self._logger.event("group commit refused", level="warning", detail=error.name())
+        self._results.append((offsets, not refused))
+
+    def _told(self) -> AssignmentListener:
+        if self._listener is None:
+            raise AssertionError("callbacks come only after subscribe")
+        return self._listener
+
+    def _places(self, partitions: Sequence[int]) -> list[TopicPartition]:
+        return [TopicPartition(self._topic, partition) for partition in partitions]
+
+    def _commits(self, offsets: Mapping[int, GroupOffset]) -> list[TopicPartition]:
+        return [TopicPartition(self._topic, p, o.next_offset, o.metadata) for p, o in offsets.items()]

@@ -1,0 +1,322 @@
+"""Which partitions are ours, from assignment to hand-over, and what the group may commit for them.
+
+    assigned ──> loading ──lanes stand──> reading ──revoked──> handing over ──> forgotten
+                                            │  └──lost──────────────────────────> forgotten
+                                            └──no sense in reading on──> halted
+
+Nobody commits while loading. The group's own commit goes first: it is fenced by the group's generation, so if it is
+refused somebody else owns the partitions, and the cursors of the lanes, which nothing fences, stay untouched.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from tailrace.runtime.clock import Clock, Deadline
+from tailrace.runtime.feed import Mode
+from tailrace.runtime.lane import Lane
+from tailrace.runtime.poison_watch import PoisonWatch
+from tailrace.runtime.ports import EventSource, GroupOffset, Log
+from tailrace.runtime.signal import Signal
+
+LOOKUP_TIMEOUT_S = 5.0
+"""A look-up on the polling thread; far below any max.poll.interval, and what fails is tried again next turn."""
+
+ATTACH_PATIENCE_S = 3.0
+"""How long reading waits for the last lane's cursor. A lane in the middle of a slow export is not waited for: it joins
+later by catching up, and so cannot hold up the others."""
+
+REST_SHARE = 0.7
+"""The share of a hand-over's budget in which exports may finish; the rest is for the two commits that follow."""
+
+RECOMMIT_S = 6 * 3600.0
+"""Idle cursors are committed again this often: Kafka drops a memberless group's offsets a week after the last commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssignmentPlan:
+    """Bounds in records and monotonic seconds. `near_records`: lanes this close to the furthest share one read."""
+
+    near_records: int
+    commit_interval_s: float
+    drain_s: float
+
+
+@dataclass(slots=True)
+class _Partition:
+    tag: int
+    since_s: float
+    reading: bool = False
+    halted: bool = False
+    read_to: int = 0
+    group_offset: GroupOffset | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    offsets: dict[int, GroupOffset]
+    grants: dict[str, dict[int, int]]
+
+
+class Assignment:
+    """Implements the source's `AssignmentListener`; everything on the intake's thread."""
+
+    def __init__(
+        self,
+        *,
+        source: EventSource,
+        lanes: Sequence[Lane],
+        plan: AssignmentPlan,
+        poison: PoisonWatch,
+        room: Signal,
+        clock: Clock,
+        logger: Log,
+    ) -> None:
+        self._source = source
+        self._lanes = lanes
+        self._plan = plan
+        self._poison = poison
+        self._room = room
+        self._clock = clock
+        self._logger = logger
+        self._partitions: dict[int, _Partition] = {}
+        self._next_tag = 1
+        self._round: _Round | None = None
+        self._committed: dict[str, dict[int, int]] = {}
+        self._commit_at_s = 0.0
+        self._recommit_at_s = clock.now_s() + RECOMMIT_S
+        self._hand_over_by: Deadline | None = None
+
+    # ------------------------------------------------------------------------------------- what the source tells us
+
+    def assigned(self, partitions: Sequence[int]) -> None:
+        now_s = self._clock.now_s()
+        tag = self._next_tag
+        self._next_tag += 1
+        for partition in partitions:
+            self._partitions[partition] = _Partition(tag, now_s)
+        self._logger.event("partitions assigned", partitions=list(partitions))
+        for lane in self._lanes:
+            lane.assign(partitions, tag)
+
+    def revoked(self, partitions: Sequence[int]) -> None:
+        ours = [p for p in partitions if p in self._partitions]
+        if not ours:
+            return
+        deadline = self._hand_over_by or Deadline.after(self._clock, self._plan.drain_s)
+        self._come_to_rest(ours, deadline)
+        closing = self._round_for(ours)
+        if closing.offsets and self._source.commit_now(closing.offsets):
+            self._grant_and_wait(closing, deadline)
+        self._forget(ours)
+        self._logger.event("partitions handed over", partitions=ours)
+
+    def lost(self, partitions: Sequence[int]) -> None:
+        ours = [p for p in partitions if p in self._partitions]
+        self._forget(ours)
+        self._logger.event("partitions lost: nothing was committed for them", level="warning", partitions=ours)
+
+    # ------------------------------------------------------------------------------------------ what the intake asks
+
+    def reading(self, partition: int) -> bool:
+        """Whether what was read of this partition is to be offered."""
+        place = self._partitions.get(partition)
+        return place is not None and place.reading
+
+    def counts(self) -> tuple[int, int]:
+        """Partitions assigned, and how many of them are halted."""
+        places = list(self._partitions.values())
+        return len(places), sum(place.halted for place in places)
+
+    def read_up_to(self, partition: int, to_offset: int) -> None:
+        self._partitions[partition].read_to = to_offset
+
+    def begin_loaded(self) -> None:
+        """Start reading the partitions whose lanes know where they stand."""
+        loading = [p for p, place in self._partitions.items() if not place.reading and not place.halted]
+        for partition in loading:
+            self._begin(partition, self._partitions[partition])
+
+    def _begin(self, partition: int, place: _Partition) -> None:
+        stands = {lane.sink_id: lane.feed.standing(partition, place.tag) for lane in self._lanes}
+        known = [s for s in stands.values() if s is not None]
+        waited_s = self._clock.now_s() - place.since_s
+        if len(known) < len(stands) and (not known or waited_s < ATTACH_PATIENCE_S):
+            return
+        positions = [position for mode, position in known if mode is not Mode.HALTED]
+        if not positions:
+            if len(known) == len(stands):
+                self.halt(partition, known[0][1], "no_lane_can_read_it")
+            return
+        loaded = self._source.group_offsets([partition], LOOKUP_TIMEOUT_S)
+        if loaded is None:
+            return
+        place.group_offset = loaded.get(partition)
+        if place.group_offset is not None:
+            self._poison.restore(partition, place.group_offset.metadata)
+        start = min(p for p in positions if p >= max(positions) - self._plan.near_records)
+        for lane in self._lanes:
+            lane.feed.begin(partition, start)
+        self._source.begin(partition, start)
+        place.reading = True
+        place.read_to = start
+        self._logger.event("reading a partition", partition=partition, offset=start)
+
+    def halt(self, partition: int, offset: int, reason: str) -> None:
+        """Read no further on this partition until it is assigned anew; the others flow."""
+        place = self._partitions[partition]
+        place.halted = True
+        self._source.pause([partition])
+        self._logger.event(
+            "partition halted: it needs somebody to look at it",
+            level="error",
+            partition=partition,
+            offset=offset,
+            reason=reason,
+        )
+
+    def out_of_range(self, partition: int) -> None:
+        """The log does not have our position: go on at its start, or halt if the topic was made anew."""
+        place = self._partitions[partition]
+        low = self._source.start_offset(partition, LOOKUP_TIMEOUT_S)
+        if low is None:
+            self._source.begin(partition, place.read_to)  # meets the same end again, and asks again
+            return
+        if low < place.read_to:
+            self.halt(partition, place.read_to, "position_beyond_log_end")
+            return
+        for lane in self._lanes:
+            lane.feed.lost_ahead(partition, low, "log_start_moved")
+        self._logger.event(
+            "events were lost to retention before they were read",
+            level="error",
+            partition=partition,
+            first_offset=place.read_to,
+            last_offset=low - 1,
+        )
+        place.read_to = low
+        self._source.begin(partition, low)
+
+    # --------------------------------------------------------------------------------------------------- committing
+
+    def commit_due(self) -> None:
+        """Take in the last round's result; begin the next one when it is time and anything has moved."""
+        for _, accepted in self._source.commit_results():
+            finished, self._round = self._round, None
+            if finished is not None and accepted:
+                self._grant(finished)
+        now_s = self._clock.now_s()
+        if self._round is not None or now_s < self._commit_at_s:
+            return
+        self._commit_at_s = now_s + self._plan.commit_interval_s
+        again = now_s >= self._recommit_at_s
+        offered = self._round_for(p for p, place in self._partitions.items() if place.reading)
+        if offered.offsets and (again or offered.grants != self._committed):
+            if again:
+                self._recommit_at_s = now_s + RECOMMIT_S
+                for lane in self._lanes:
+                    lane.commit_again()
+            self._round = offered
+            self._source.commit(offered.offsets)
+
+    def _round_for(self, partitions: Iterable[int]) -> _Round:
+        """What the group may commit now, and what each lane may commit once it has."""
+        cleared = {lane.sink_id: lane.cleared() for lane in self._lanes}
+        offsets: dict[int, GroupOffset] = {}
+        grants: dict[str, dict[int, int]] = {lane.sink_id: {} for lane in self._lanes}
+        for partition in partitions:
+            place = self._partitions[partition]
+            cursors = {
+                sink_id: of_lane[partition].next_offset
+                for sink_id, of_lane in cleared.items()
+                if partition in of_lane and of_lane[partition].tag == place.tag
+            }
+            if len(cursors) < len(self._lanes):
+                # A lane without a cursor yet could be anywhere: repeat what the group has, only to be fenced by it.
+                if place.group_offset is None:
+                    continue
+                offsets[partition] = place.group_offset
+            else:
+                offsets[partition] = GroupOffset(min(cursors.values()), self._poison.metadata(partition))
+            for sink_id, cursor in cursors.items():
+                grants[sink_id][partition] = cursor
+        return _Round(offsets, grants)
+
+    def _grant(self, accepted: _Round) -> None:
+        for lane in self._lanes:
+            lane.grant(accepted.grants[lane.sink_id])
+        self._committed = accepted.grants
+        for partition, offset in accepted.offsets.items():
+            if partition in self._partitions:
+                self._partitions[partition].group_offset = offset
+
+    # -------------------------------------------------------------------------------------------------- handing over
+
+    def hand_back(self, deadline: Deadline) -> None:
+        """Stop reading everything and bring it to a close by `deadline`, before the source is closed.
+
+        Commits here are not from within a callback, so the result can be waited for with a bound.
+        """
+        self._hand_over_by = deadline
+        ours = list(self._partitions)
+        self._source.pause(ours)
+        self._come_to_rest(ours, deadline)
+        closing = self._round_for(p for p in ours if self._partitions[p].reading)
+        if closing.offsets and self._committed_by(closing, deadline):
+            self._grant_and_wait(closing, deadline)
+        self._forget([p for p in ours if p in self._partitions])
+
+    def _committed_by(self, closing: _Round, deadline: Deadline) -> bool:
+        if self._round is not None:
+            self._wait_for_result(deadline)
+        self._source.commit(closing.offsets)
+        return self._wait_for_result(deadline)
+
+    def _wait_for_result(self, deadline: Deadline) -> bool:
+        while not deadline.passed:
+            self._source.poll(1, min(0.05, deadline.remaining_s()))
+            for _, accepted in self._source.commit_results():
+                self._round = None
+                return accepted
+        return False
+
+    def _come_to_rest(self, partitions: Sequence[int], deadline: Deadline) -> None:
+        for lane in self._lanes:
+            lane.revoke(partitions)
+        exports_by = Deadline.after(self._clock, REST_SHARE * deadline.remaining_s())
+        self._wait_for(exports_by, lambda: all(lane.at_rest(partitions) for lane in self._lanes))
+        late = [lane for lane in self._lanes if not lane.at_rest(partitions)]
+        for lane in late:
+            self._logger.event("lane did not finish before the hand-over", level="warning", sink=lane.sink_id)
+            lane.interrupt()
+        if late:
+            grace = Deadline.after(self._clock, 0.5 * deadline.remaining_s())
+            self._wait_for(grace, lambda: all(lane.at_rest(partitions) for lane in late))
+
+    def _grant_and_wait(self, closing: _Round, deadline: Deadline) -> None:
+        self._grant(closing)
+
+        def written() -> bool:
+            return all(
+                lane.committed(granted).get(partition, -1) >= cursor
+                for lane in self._lanes
+                if (granted := closing.grants[lane.sink_id])
+                for partition, cursor in granted.items()
+            )
+
+        self._wait_for(deadline, written)
+
+    def _forget(self, partitions: Sequence[int]) -> None:
+        for lane in self._lanes:
+            lane.revoke(partitions)
+            lane.forget(partitions)
+        for partition in partitions:
+            del self._partitions[partition]
+            self._poison.forget(partition)
+        self._round = None
+
+    def _wait_for(self, deadline: Deadline, condition: Callable[[], bool]) -> None:
+        while True:
+            rings = self._room.count()
+            if condition() or deadline.passed:
+                return
+            self._room.wait_beyond(rings, min(0.05, deadline.remaining_s()))

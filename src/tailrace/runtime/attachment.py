@@ -1,0 +1,155 @@
+"""How a lane comes to stand on newly assigned partitions: load, decide, write down, announce."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tailrace.domain.ledger import LaneIdentity, LaneStarted
+from tailrace.runtime.clock import Clock
+from tailrace.runtime.cursor_track import CursorTrack
+from tailrace.runtime.feed import Feed, Mode
+from tailrace.runtime.ports import LaneLog, LedgerHistory, Log, StoredCursor
+from tailrace.runtime.starting_point import Impossible, Known, Start, StartAt, decide_start
+
+LOOKUP_TIMEOUT_S = 5.0
+"""One look-up's share of a lane's time. A coordinator that is moving answers within a second or two; a lane that waits
+longer here could not serve a revocation, and the attachment is simply tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneFacts:
+    """What a lane says of itself in the ledger, and how it starts where nothing is known."""
+
+    identity: LaneIdentity
+    topic: str
+    topic_id: str | None
+    config_digest: str
+    projector_version: int
+    start_at: StartAt
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """Partitions that a lane is to attach, under the tag of their assignment."""
+
+    partitions: Sequence[int]
+    tag: int
+
+
+class Attachment:
+    """Attaches a lane to partitions. The lane's thread alone; every method gives up after bounded waits."""
+
+    def __init__(
+        self,
+        *,
+        facts: LaneFacts,
+        log: LaneLog,
+        history: LedgerHistory,
+        feed: Feed,
+        track: CursorTrack,
+        clock: Clock,
+        logger: Log,
+    ) -> None:
+        self._facts = facts
+        self._log = log
+        self._history = history
+        self._feed = feed
+        self._track = track
+        self._clock = clock
+        self._logger = logger
+
+    def attach(self, assigned: Assigned) -> bool:
+        """Attach all of `assigned`, or nothing because something could not be learned in time: try again later."""
+        stored = self._log.load(assigned.partitions, LOOKUP_TIMEOUT_S)
+        if stored is None:
+            return False
+        starts: dict[int, tuple[StoredCursor | None, Start | Impossible]] = {}
+        for partition in assigned.partitions:
+            known = self._known(partition, stored.get(partition))
+            if known is None:
+                return False
+            starts[partition] = (known.stored, decide_start(known, self._facts.start_at))
+        if not self._written_down({p: s for p, (_, s) in starts.items() if isinstance(s, Start) and s.write_down}):
+            return False
+        for partition, (before, start) in starts.items():
+            match start:
+                case Impossible():
+                    self._halt(partition, assigned.tag, start.cursor, start.reason)
+                case Start():
+                    self._stand(partition, assigned.tag, before, start)
+        return True
+
+    def log_moved(self, partition: int) -> None:
+        """The log does not have this lane's position any more: note what is gone, or halt if it lies beyond the end."""
+        log_range = self._log.log_range(partition, LOOKUP_TIMEOUT_S)
+        position = self._feed.log_positions().get(partition)
+        if log_range is None or position is None:
+            return  # the reader meets the same end again on its next read
+        low, high = log_range
+        if position > high:
+            self._halt(partition, 0, position, "cursor_beyond_log_end")
+        else:
+            self._note_loss(partition, position, low)
+
+    def _known(self, partition: int, stored: StoredCursor | None) -> Known | None:
+        log_range = self._log.log_range(partition, LOOKUP_TIMEOUT_S)
+        if log_range is None:
+            return None
+        low, high = log_range
+        if stored is not None:
+            return Known(stored, None, known_elsewhere=True, low=low, high=high, topic_id=self._facts.topic_id)
+        marks = self._history.last_marks(self._facts.identity.sink_id)
+        elsewhere = self._log.known_elsewhere(LOOKUP_TIMEOUT_S)
+        if marks is None or elsewhere is None:
+            return None
+        return Known(None, marks.get(partition), elsewhere or bool(marks), low, high, self._facts.topic_id)
+
+    def _written_down(self, starts: dict[int, Start]) -> bool:
+        cursors = {p: StoredCursor(start.cursor, 0, 0, self._facts.topic_id) for p, start in starts.items()}
+        return not cursors or self._log.commit(cursors, LOOKUP_TIMEOUT_S)
+
+    def _halt(self, partition: int, tag: int, cursor: int, reason: str) -> None:
+        self._feed.halt(partition, tag, cursor)
+        self._logger.event(
+            "lane halted on a partition: its cursor does not fit the topic",
+            level="error",
+            sink=self._facts.identity.sink_id,
+            partition=partition,
+            cursor=cursor,
+            reason=reason,
+        )
+
+    def _stand(self, partition: int, tag: int, before: StoredCursor | None, start: Start) -> None:
+        facts = self._facts
+        entry = LaneStarted(
+            lane=facts.identity,
+            topic=facts.topic,
+            partition=partition,
+            cursor=start.cursor,
+            cursor_origin=start.origin,
+            config_digest=facts.config_digest,
+            projector_version=facts.projector_version,
+        )
+        self._track.begin(partition, tag, before or StoredCursor(start.cursor, 0, 0, facts.topic_id), [entry])
+        mode = self._feed.attach(partition, tag, start.cursor, self._clock.now_s())
+        self._logger.event(
+            "lane started on a partition",
+            sink=facts.identity.sink_id,
+            partition=partition,
+            cursor=start.cursor,
+            origin=start.origin.value,
+            mode="live" if mode is Mode.LIVE else "catching_up",
+        )
+        self._note_loss(partition, start.cursor, start.log_begins_at)
+
+    def _note_loss(self, partition: int, position: int, log_begins_at: int) -> None:
+        lost = self._feed.lost_below(partition, log_begins_at, "log_start_moved")
+        if lost:
+            self._logger.event(
+                "events were lost to retention before this sink got them",
+                level="error",
+                sink=self._facts.identity.sink_id,
+                partition=partition,
+                first_offset=position,
+                last_offset=log_begins_at - 1,
+                records=lost,
+            )

@@ -1,0 +1,114 @@
+"""A lane reading the log itself: after a restart, an outage, an overflow, or because its sink is new."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tailrace.runtime.clock import Clock
+from tailrace.runtime.feed import Feed
+from tailrace.runtime.offers import Offer
+from tailrace.runtime.ports import Fetched, LaneLog, OutOfRange, Projector
+
+BURST_S = 0.5
+"""The rate limit lets this much time's worth through at once, so that reads are full batches and not single events."""
+
+
+def project_all(projector: Projector, fetched: Fetched) -> Offer:
+    """Project consecutive events into an offer."""
+    entries = [(e.offset, projector.project(fetched.partition, e.offset, e.key, e.value)) for e in fetched.events]
+    newest = max((e.timestamp_ms for e in fetched.events), default=0)
+    return Offer(fetched.partition, fetched.from_offset, fetched.to_offset, newest, entries)
+
+
+@dataclass(slots=True)
+class RateLimit:
+    """A token bucket on events: `per_s` in the long run, `BURST_S` of it at once. Not thread-safe."""
+
+    per_s: float
+    _tokens: float = 0.0
+    _at_s: float | None = None
+
+    def allowance(self, now_s: float) -> int:
+        """How many events may be read now."""
+        if self._at_s is not None:
+            self._tokens = min(self.per_s * BURST_S, self._tokens + (now_s - self._at_s) * self.per_s)
+        else:
+            self._tokens = self.per_s * BURST_S
+        self._at_s = now_s
+        return int(self._tokens)
+
+    def spend(self, events: int) -> None:
+        self._tokens -= events
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What one read of the log came to."""
+
+    events: int = 0
+    rejoined: tuple[int, ...] = ()
+    out_of_range: tuple[int, ...] = ()
+
+
+class CatchUp:
+    """Reads the log at a feed's catching-up positions and enters what it read. The lane's thread alone."""
+
+    def __init__(
+        self,
+        *,
+        log: LaneLog,
+        projector: Projector,
+        feed: Feed,
+        limit: RateLimit,
+        neighbours_live: Callable[[], bool],
+        clock: Clock,
+    ) -> None:
+        self._log = log
+        self._projector = projector
+        self._feed = feed
+        self._limit = limit
+        self._neighbours_live = neighbours_live
+        self._clock = clock
+        self._reading: dict[int, int] = {}
+
+    @property
+    def active(self) -> bool:
+        return bool(self._reading)
+
+    def read(self, max_events: int, timeout_s: float) -> Read:
+        """Read up to `max_events` and enter them; waits at most `timeout_s` for the first.
+
+        While other lanes are live the rate limit holds, so that they keep their throughput; alone, it reads as fast as
+        the sink takes it.
+        """
+        self.follow()
+        if not self._reading:
+            return Read()
+        if self._neighbours_live():
+            max_events = min(max_events, self._limit.allowance(self._clock.now_s()))
+            if max_events <= 0:
+                return Read()
+        return self._enter(self._log.read(max_events, timeout_s))
+
+    def follow(self) -> None:
+        """Make the reader read what the feed wants read, from where the feed stands."""
+        wanted = self._feed.log_positions()
+        if wanted != self._reading:
+            self._log.read_from(wanted)
+            self._reading = wanted
+
+    def _enter(self, read: Sequence[Fetched | OutOfRange]) -> Read:
+        events = 0
+        rejoined: list[int] = []
+        out_of_range: list[int] = []
+        for part in read:
+            match part:
+                case OutOfRange(partition=partition):
+                    out_of_range.append(partition)
+                    self._reading.pop(partition, None)
+                case Fetched(partition=partition):
+                    events += len(part.events)
+                    self._reading[partition] = part.to_offset
+                    if self._feed.enter_from_log(project_all(self._projector, part), self._clock.now_s()):
+                        rejoined.append(partition)
+        self._limit.spend(events)
+        return Read(events, tuple(rejoined), tuple(out_of_range))

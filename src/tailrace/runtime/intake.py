@@ -1,0 +1,162 @@
+"""The shared intake: polls, projects each event once, offers it to every lane; owns assignment and revocation."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tailrace.domain.projected import Projected, Undecodable
+from tailrace.runtime.assignment import Assignment
+from tailrace.runtime.clock import Clock, Deadline
+from tailrace.runtime.offers import Offer
+from tailrace.runtime.pacing import Pacing, PendingOffer
+from tailrace.runtime.poison_watch import PoisonWatch
+from tailrace.runtime.ports import EventSource, Fetched, Log, OutOfRange, Projector
+from tailrace.runtime.signal import Signal
+
+POLL_S = 0.1
+"""How long a poll waits for its first event. A stop or a commit result waits at most this long when nothing comes."""
+
+HOLD_S = 0.02
+"""How often a held offer is tried again without a ring."""
+
+PAUSE_AFTER_S = 0.5
+"""Holding shorter than this is done by not polling. Longer, partitions are paused and polling goes on, since rebalance
+callbacks come from polls; pausing at once would throw away and re-fetch the client's read-ahead at every hiccup."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferSize:
+    """The most one offer may bring to a buffer: a quarter of the smallest one, so no poll can fill it by itself."""
+
+    records: int
+    bytes: int
+
+
+class Intake:
+    """Feeds the lanes. `turn` until stopped, then `finish`; all on one thread."""
+
+    def __init__(
+        self,
+        *,
+        source: EventSource,
+        projector: Projector,
+        assignment: Assignment,
+        pacing: Pacing,
+        poison: PoisonWatch,
+        size: OfferSize,
+        room: Signal,
+        clock: Clock,
+        logger: Log,
+    ) -> None:
+        self._source = source
+        self._projector = projector
+        self._assignment = assignment
+        self._pacing = pacing
+        self._poison = poison
+        self._size = size
+        self._room = room
+        self._clock = clock
+        self._logger = logger
+        self._pending: dict[int, deque[PendingOffer]] = {}
+        self._paused: set[int] = set()
+        self.consumed_events = 0
+        self.undecodable_events = 0
+
+    def start(self) -> None:
+        """Ask to become a member of the group; assignments come from later turns."""
+        self._source.subscribe(self._assignment)
+
+    def turn(self) -> None:
+        """One round: begin what is loaded, place what is pending, commit what is due, poll for more."""
+        rings = self._room.count()
+        self._assignment.begin_loaded()
+        self._drop_foreign()
+        held_s = self._place_pending()
+        self._assignment.commit_due()
+        if held_s is None:
+            self._receive(self._source.poll(self._size.records, POLL_S))
+        elif held_s < PAUSE_AFTER_S:
+            self._room.wait_beyond(rings, HOLD_S)
+        else:
+            self._pause_pending()
+            # Only partitions without a pending offer can still deliver anything here.
+            self._receive(self._source.poll(self._size.records, HOLD_S))
+
+    def finish(self, deadline: Deadline) -> None:
+        """Hand everything back within `deadline` and leave the group."""
+        self._assignment.hand_back(deadline)
+        self._source.close()
+
+    # -------------------------------------------------------------------------------------------------------- placing
+
+    def _place_pending(self) -> float | None:
+        """Bring pending offers to the lanes; how long the oldest has been held, None if nothing is."""
+        now_s = self._clock.now_s()
+        oldest_s: float | None = None
+        for partition in list(self._pending):
+            offers = self._pending[partition]
+            while offers and self._pacing.place(offers[0], now_s):
+                offers.popleft()
+                if offers:
+                    offers[0].since_s = now_s
+            if offers:
+                oldest_s = min(oldest_s or now_s, offers[0].since_s)
+            else:
+                del self._pending[partition]
+                if partition in self._paused:
+                    self._paused.discard(partition)
+                    self._source.resume([partition])
+        return None if oldest_s is None else now_s - oldest_s
+
+    def _pause_pending(self) -> None:
+        new = [p for p in self._pending if p not in self._paused]
+        if new:
+            self._source.pause(new)
+            self._paused.update(new)
+
+    def _drop_foreign(self) -> None:
+        """Forget what is pending for partitions that were revoked during the last poll."""
+        for partition in [p for p in self._pending if not self._assignment.reading(p)]:
+            del self._pending[partition]
+        self._paused = {p for p in self._paused if self._assignment.reading(p)}
+
+    # ------------------------------------------------------------------------------------------------------ receiving
+
+    def _receive(self, polled: Sequence[Fetched | OutOfRange]) -> None:
+        for part in polled:
+            if not self._assignment.reading(part.partition):
+                continue
+            match part:
+                case OutOfRange(partition=partition):
+                    self._assignment.out_of_range(partition)
+                case Fetched():
+                    now_s = self._clock.now_s()
+                    offers = self._pending.setdefault(part.partition, deque())
+                    offers.extend(PendingOffer(offer, now_s) for offer in self._offers(part))
+                    self._assignment.read_up_to(part.partition, part.to_offset)
+
+    def _offers(self, fetched: Fetched) -> Iterator[Offer]:
+        """Project what was fetched, cut into offers of bounded size; ends early where the partition is halted."""
+        entries: list[tuple[int, Projected]] = []
+        start, records, size, newest = fetched.from_offset, 0, 0, 0
+        for event in fetched.events:
+            projected = self._projector.project(fetched.partition, event.offset, event.key, event.value)
+            undecodable = isinstance(projected, Undecodable)
+            self.consumed_events += 1
+            self.undecodable_events += undecodable
+            brings_records = 1 if isinstance(projected, Undecodable) else len(projected)
+            brings_bytes = (
+                projected.size_bytes if isinstance(projected, Undecodable) else sum(r.size_bytes for r in projected)
+            )
+            if entries and (records + brings_records > self._size.records or size + brings_bytes > self._size.bytes):
+                yield Offer(fetched.partition, start, event.offset, newest, entries)
+                entries, start, records, size = [], event.offset, 0, 0
+            entries.append((event.offset, projected))
+            records += brings_records
+            size += brings_bytes
+            newest = max(newest, event.timestamp_ms)
+            if self._poison.note(fetched.partition, event.offset, undecodable=undecodable):
+                yield Offer(fetched.partition, start, event.offset + 1, newest, entries)
+                self._assignment.halt(fetched.partition, event.offset, "too_many_undecodable_in_a_row")
+                return
+        yield Offer(fetched.partition, start, fetched.to_offset, newest, entries)

@@ -1,0 +1,110 @@
+"""A worker: lanes, the intake that feeds them, and the order in which they start and stop.
+
+Start: journals, so that a lane start can be written down; lanes, so that an assignment finds somebody to attach; the
+intake. Stop is the same backwards, within one deadline:
+
+    1. the intake stops reading; batches under way finish, so that a clean stop leaves no duplicates behind
+    2. the ledger acknowledges what they missed, so that the cursors may pass it
+    3. the group commits, then each lane, while the membership still holds
+    4. the intake leaves the group, so that others take over at once and not after a session time-out
+    5. lanes close their sinks, journals write what is left, in this order, since lanes still hand in news
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tailrace.runtime.assignment import Assignment
+from tailrace.runtime.clock import Clock, Deadline
+from tailrace.runtime.intake import Intake
+from tailrace.runtime.lane import Lane
+from tailrace.runtime.ports import Log
+from tailrace.runtime.statistics import WorkerSnapshot
+
+
+class Closable(Protocol):
+    """A journal, as far as a worker cares."""
+
+    def start(self) -> None: ...
+
+    def close(self, deadline: Deadline) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerParts:
+    """Everything a worker runs, in the order in which it starts."""
+
+    journals: Sequence[Closable]
+    lanes: Sequence[Lane]
+    intake: Intake
+    assignment: Assignment
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a worker ended: lanes that died of a bug, and whether everything stopped within the deadline."""
+
+    crashed: tuple[str, ...]
+    in_time: bool
+
+    @property
+    def clean(self) -> bool:
+        return self.in_time and not self.crashed
+
+
+class Worker:
+    """Runs until told to stop. `run` on one thread, once; `stop` and `snapshot` from any."""
+
+    def __init__(self, parts: WorkerParts, shutdown_s: float, clock: Clock, logger: Log) -> None:
+        self._parts = parts
+        self._shutdown_s = shutdown_s
+        self._clock = clock
+        self._logger = logger
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        """Ask `run` to end; it does so within the shutdown deadline. Safe in a signal handler."""
+        self._stop.set()
+
+    def run(self, on_turn: Callable[[], None] = lambda: None) -> Finished:
+        """Work until `stop`, or until a lane has crashed; `on_turn` is called after each round of the intake."""
+        for journal in self._parts.journals:
+            journal.start()
+        for lane in self._parts.lanes:
+            lane.start()
+        self._logger.event("worker started", sinks=[lane.sink_id for lane in self._parts.lanes])
+        try:
+            self._parts.intake.start()
+            while not self._stop.is_set() and not self._crashed():
+                self._parts.intake.turn()
+                on_turn()
+        finally:
+            finished = self._wind_up(Deadline.after(self._clock, self._shutdown_s))
+        return finished
+
+    def snapshot(self) -> WorkerSnapshot:
+        assigned, halted = self._parts.assignment.counts()
+        return WorkerSnapshot(
+            assigned_partitions=assigned,
+            consumed_events=self._parts.intake.consumed_events,
+            undecodable_events=self._parts.intake.undecodable_events,
+            halted_partitions=halted,
+            lanes=tuple(lane.snapshot() for lane in self._parts.lanes),
+        )
+
+    def _crashed(self) -> tuple[str, ...]:
+        return tuple(lane.sink_id for lane in self._parts.lanes if lane.crash is not None)
+
+    def _wind_up(self, deadline: Deadline) -> Finished:
+        self._logger.event("worker stops", deadline_s=round(deadline.remaining_s(), 1))
+        self._parts.intake.finish(deadline)
+        for lane in self._parts.lanes:
+            lane.stop(deadline)
+        # Joining is bounded even though a lane may hang in a library call: the process has to end.
+        joined = [lane.join(max(1.0, deadline.remaining_s())) for lane in self._parts.lanes]
+        written = [journal.close(deadline) for journal in self._parts.journals]
+        in_time = all(joined) and all(written)
+        finished = Finished(self._crashed(), in_time)
+        self._logger.event("worker stopped", level="info" if finished.clean else "error", in_time=in_time)
+        return finished
