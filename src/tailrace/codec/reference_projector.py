@@ -50,7 +50,7 @@ class ReferenceProjector:
         self._layout = RecordLayout(events_topic, schemas)
         self._facts = _FactReader(record_tree(schemas.agent_event, AGENT_EVENT))
         self._event = record_tree(schemas.agent_event, AGENT_EVENT)
-        # By frame, as schemas with one fingerprint may differ in logical types. Two threads may both fill it; they agree.
+        # By frame: schemas with one fingerprint may differ in logical types. Two threads may both fill it; they agree.
         self._steps: dict[bytes, RecordStep | Mismatch] = {}
         self._usage_ignored = 0
         self._counting = Lock()

@@ -101,7 +101,7 @@ def resolve_record(writer: SchemaTree, reader: Record) -> RecordStep | Mismatch:
     """As `resolve`, for a writer that has to be a record itself."""
     if not isinstance(writer, Record):
         return Mismatch("", "types_differ")
-    return _resolve_record(writer, reader, "") if _same_name(writer, reader) else Mismatch("", "names_differ")
+    return _resolve_record(writer, reader, "") if same_name(writer, reader) else Mismatch("", "names_differ")
 
 
 def same_logical_type(writer: str | None, reader: str | None) -> bool:
@@ -124,7 +124,7 @@ def _resolve_blocks(written: SchemaTree, read: SchemaTree, path: str, *, is_map:
 
 
 def _resolve_named(writer: Record | Enum | Fixed, reader: Record | Enum | Fixed, path: str) -> Step | Mismatch:
-    if not _same_name(writer, reader):
+    if not same_name(writer, reader):
         return Mismatch(path, "names_differ")
     match writer, reader:
         case Record(), Record():
@@ -139,7 +139,7 @@ def _resolve_named(writer: Record | Enum | Fixed, reader: Record | Enum | Fixed,
             return Mismatch(path, "sizes_differ")
 
 
-def _same_name(writer: Record | Enum | Fixed, reader: Record | Enum | Fixed) -> bool:
+def same_name(writer: Record | Enum | Fixed, reader: Record | Enum | Fixed) -> bool:
     return simple_name(writer.name) == simple_name(reader.name) or writer.name in reader.aliases
 
 
@@ -156,16 +156,24 @@ def _resolve_writer_union(writer: Union, reader: SchemaTree, path: str) -> Step 
 
 
 def _resolve_into_union(writer: SchemaTree, reader: Union, path: str) -> Step | Mismatch:
-    promoted: BranchStep | None = None
+    chosen = choose_branch(writer, reader, path)
+    if chosen is None:
+        return Mismatch(path, "no_branch_resolves")
+    index, step = chosen
+    return BranchStep(encode_long(index), step)
+
+
+def choose_branch(writer: SchemaTree, reader: Union, path: str = "") -> tuple[int, Step] | None:
+    """The branch of `reader` that takes the values of `writer`, itself no union, and how; None when none does."""
+    promoted: tuple[int, Step] | None = None
     for index, branch in enumerate(reader.branches):
         step = resolve(writer, branch, path)
         if isinstance(step, Mismatch):
             continue
-        taken = BranchStep(encode_long(index), step)
         if not isinstance(writer, Primitive) or (isinstance(branch, Primitive) and writer.name == branch.name):
-            return taken
-        promoted = promoted or taken
-    return promoted or Mismatch(path, "no_branch_resolves")
+            return index, step
+        promoted = promoted or (index, step)
+    return promoted
 
 
 def _resolve_record(writer: Record, reader: Record, path: str) -> RecordStep | Mismatch:

@@ -56,11 +56,11 @@ def _first_breach(tree: SchemaTree, path: str) -> Unsafe | None:
         return Unsafe(UnsafeRule.RECURSIVE, path)
     if isinstance(tree, Array) and _smallest_bytes(tree.items) == 0:
         return Unsafe(UnsafeRule.ZERO_WIDTH_ITEMS, f"{path}[]")
-    inside = (_first_breach(child, f"{path}{step}".removeprefix(".")) for step, child in _children(tree))
+    inside = (_first_breach(child, f"{path}{step}".removeprefix(".")) for step, child in children(tree))
     return next((breach for breach in inside if breach is not None), None)
 
 
-def _children(tree: SchemaTree) -> Iterator[tuple[str, SchemaTree]]:
+def children(tree: SchemaTree) -> Iterator[tuple[str, SchemaTree]]:
     """The types directly inside, each with what it adds to the field path."""
     match tree:
         case Array(items):
@@ -93,5 +93,5 @@ def _smallest_bytes(tree: SchemaTree) -> int:
 def _count_nodes(tree: SchemaTree, counted: dict[int, int]) -> int:
     """Types in the tree when every use of a definition counts; `counted` remembers definitions by identity."""
     if id(tree) not in counted:
-        counted[id(tree)] = 1 + sum(_count_nodes(child, counted) for _, child in _children(tree))
+        counted[id(tree)] = 1 + sum(_count_nodes(child, counted) for _, child in children(tree))
     return counted[id(tree)]
