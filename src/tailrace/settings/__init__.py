@@ -6,12 +6,12 @@ from tailrace.settings.problems import Finding, SettingsError, Severity
 from tailrace.settings.sinks import (
     BatchSettings,
     BufferSettings,
-    DurableTraceSink,
+    DurableTraceSettings,
     LaneSettings,
-    LocalDiagnosticSink,
+    LocalDiagnosticSettings,
     SelectionSettings,
     SinkSettings,
-    TestSink,
+    TestSinkSettings,
 )
 from tailrace.settings.tree import (
     DeadLetterSettings,
@@ -21,19 +21,18 @@ from tailrace.settings.tree import (
     Settings,
     WorkerSettings,
 )
-from tailrace.settings.values import StartAt
 
 __all__ = [
     "BatchSettings",
     "BufferSettings",
     "DeadLetterSettings",
-    "DurableTraceSink",
+    "DurableTraceSettings",
     "EventsSettings",
     "Finding",
     "HealthSettings",
     "KafkaSettings",
     "LaneSettings",
-    "LocalDiagnosticSink",
+    "LocalDiagnosticSettings",
     "LogSettings",
     "SecuritySettings",
     "SelectionSettings",
@@ -41,8 +40,7 @@ __all__ = [
     "SettingsError",
     "Severity",
     "SinkSettings",
-    "StartAt",
-    "TestSink",
+    "TestSinkSettings",
     "WorkerSettings",
     "load",
 ]

@@ -11,7 +11,7 @@ batches compress far better than ten to one can take more than its line for a mo
 from dataclasses import dataclass
 
 from tailrace.settings.kafka import Property
-from tailrace.settings.sinks import KIB, MIB, BatchSettings, DurableTraceSink, LaneSettings
+from tailrace.settings.sinks import KIB, MIB, BatchSettings, DurableTraceSettings, LaneSettings
 from tailrace.settings.tree import EventsSettings, Settings
 
 PROJECTIONS_PER_EVENT = 3
@@ -146,7 +146,7 @@ def memory_budget(settings: Settings) -> MemoryBudget:
         BudgetLine("ledger", _journal_bytes(events), "its producer"),
     ]
     for sink_id, sink in settings.sinks.items():
-        lines += _lane_lines(f"sink {sink_id}", sink, events, has_producer=isinstance(sink, DurableTraceSink))
+        lines += _lane_lines(f"sink {sink_id}", sink, events, has_producer=isinstance(sink, DurableTraceSettings))
     if settings.dead_letter.topic is not None:
         lines += _lane_lines("dead letters", LaneSettings(), events, has_producer=True)
         lines.append(BudgetLine("refused records", _journal_bytes(events), "their producer"))

@@ -13,7 +13,7 @@ from tailrace.domain.kinds import OverflowPolicy, SinkKind
 from tailrace.settings.budget import OFFERS_PER_BUFFER, PROJECTIONS_PER_EVENT, memory_budget
 from tailrace.settings.kafka import KafkaSettings
 from tailrace.settings.problems import Finding, Severity
-from tailrace.settings.sinks import MIB, DurableTraceSink, LocalDiagnosticSink
+from tailrace.settings.sinks import MIB, DurableTraceSettings, LocalDiagnosticSettings
 from tailrace.settings.tree import Settings
 
 DEAD_LETTER_LANE_ID = "dead_letter"
@@ -44,7 +44,7 @@ def topics_are_apart(settings: Settings) -> Iterator[Finding]:
     uses += [
         _Use(f"sinks.{sink_id}.topic", f"sink {sink_id}", settings.cluster_of(sink_id), sink.topic)
         for sink_id, sink in settings.sinks.items()
-        if isinstance(sink, DurableTraceSink)
+        if isinstance(sink, DurableTraceSettings)
     ]
     for index, later in enumerate(uses):
         for earlier in uses[:index]:
@@ -60,7 +60,7 @@ def files_are_apart(settings: Settings) -> Iterator[Finding]:
     """Two sinks in one file would truncate each other's lines."""
     sinks_by_file = defaultdict(list)
     for sink_id, sink in settings.sinks.items():
-        if isinstance(sink, LocalDiagnosticSink):
+        if isinstance(sink, LocalDiagnosticSettings):
             sinks_by_file[Path.cwd() / sink.path].append(sink_id)
     for first, *others in sinks_by_file.values():
         for other in others:
@@ -134,7 +134,7 @@ def drains_in_time(settings: Settings) -> Iterator[Finding]:
 
 def diagnostics_take_large_records(settings: Settings) -> Iterator[Finding]:
     for sink_id, sink in settings.sinks.items():
-        if isinstance(sink, LocalDiagnosticSink) and sink.rotate_bytes < settings.events.max_event_bytes:
+        if isinstance(sink, LocalDiagnosticSettings) and sink.rotate_bytes < settings.events.max_event_bytes:
             yield _warning(
                 f"sinks.{sink_id}.rotate_bytes",
                 f"a file of {sink.rotate_bytes} bytes has no room for the largest events: they become gaps",

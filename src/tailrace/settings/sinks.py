@@ -97,7 +97,7 @@ class LaneSettings(Section):
     ] = 100_000
     start_at: Annotated[
         StartAt, Field(description="Where the sink begins when the topic has never had a cursor of it.")
-    ] = StartAt.EARLIEST
+    ] = "earliest"
     selection: Annotated[SelectionSettings, Field(description="Which records the sink wants.")] = SelectionSettings()
     catch_up_max_events_per_s: Annotated[
         PositiveCount,
@@ -113,7 +113,7 @@ class LaneSettings(Section):
     ] = "shared"
 
 
-class DurableTraceSink(LaneSettings):
+class DurableTraceSettings(LaneSettings):
     """A Kafka topic, keyed by run id: complete, in order, re-readable."""
 
     kind: Literal[SinkKind.DURABLE_TRACE]
@@ -127,7 +127,7 @@ class DurableTraceSink(LaneSettings):
         return self.overflow or OverflowPolicy.REPLAY_FROM_LOG
 
 
-class LocalDiagnosticSink(LaneSettings):
+class LocalDiagnosticSettings(LaneSettings):
     """JSON lines in a local file, for a person with a problem: bounded on disk, and not meant to be complete."""
 
     kind: Literal[SinkKind.LOCAL_DIAGNOSTIC]
@@ -153,7 +153,7 @@ class LocalDiagnosticSink(LaneSettings):
 Step = Annotated[str, StringConstraints(pattern=r"^(accept|refuse|retry(:\d{1,6}(\.\d{1,3})?)?)$")]
 
 
-class TestSink(LaneSettings):
+class TestSinkSettings(LaneSettings):
     """A sink without a destination that does what its script says; for rehearsing outages."""
 
     __test__ = False  # the name is the kind's; pytest is not to collect it
@@ -173,4 +173,4 @@ class TestSink(LaneSettings):
         return self.overflow or OverflowPolicy.REPLAY_FROM_LOG
 
 
-SinkSettings = Annotated[DurableTraceSink | LocalDiagnosticSink | TestSink, Field(discriminator="kind")]
+SinkSettings = Annotated[DurableTraceSettings | LocalDiagnosticSettings | TestSinkSettings, Field(discriminator="kind")]

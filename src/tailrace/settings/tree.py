@@ -7,7 +7,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tailrace.settings.kafka import KafkaSettings
-from tailrace.settings.sinks import MIB, DurableTraceSink, SinkSettings
+from tailrace.settings.sinks import MIB, DurableTraceSettings, SinkSettings
 from tailrace.settings.values import (
     FROZEN,
     Count,
@@ -139,7 +139,7 @@ class Settings(BaseSettings):
     def cluster_of(self, sink_id: str) -> KafkaSettings:
         """The cluster a sink writes to: its own if it has one, else the events'. KeyError for an unknown sink."""
         sink = self.sinks[sink_id]
-        return sink.kafka if isinstance(sink, DurableTraceSink) and sink.kafka is not None else self.kafka
+        return sink.kafka if isinstance(sink, DurableTraceSettings) and sink.kafka is not None else self.kafka
 
     def cursor_group(self, sink_id: str) -> str:
         """The consumer group that holds this sink's committed offsets."""

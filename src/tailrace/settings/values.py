@@ -1,9 +1,8 @@
 """The scalar types settings are made of, each with the bound that Kafka or the design puts on it."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -64,8 +63,4 @@ SINK_ID_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 SinkId = Annotated[str, StringConstraints(pattern=SINK_ID_PATTERN)]
 
 
-class StartAt(StrEnum):
-    """Where a sink begins on a topic it has never had a cursor on."""
-
-    EARLIEST = "earliest"
-    LATEST = "latest"
+StartAt = Literal["earliest", "latest"]

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 from tests.unit.settings.written import PLAIN, loaded, with_section, with_sink
 
 from tailrace.domain.kinds import EventFamily, OverflowPolicy, ProjectionKind
-from tailrace.settings import DurableTraceSink, LocalDiagnosticSink, Settings, Severity, StartAt, load
+from tailrace.settings import DurableTraceSettings, LocalDiagnosticSettings, Settings, Severity, load
 from tailrace.settings.digest import lane_digest
 
 
@@ -19,11 +19,11 @@ def test_a_file_that_says_the_least_gets_the_documented_defaults(tmp_path: Path)
     assert settings.dead_letter.topic is None
     assert settings.worker.shutdown_deadline_s == 20
     analytics = settings.sinks["analytics"]
-    assert isinstance(analytics, DurableTraceSink)
+    assert isinstance(analytics, DurableTraceSettings)
     assert (analytics.buffer.capacity_records, analytics.buffer.capacity_bytes) == (20_000, 32 * 1024 * 1024)
     assert analytics.buffer.reserve == 20_000 // 16
     assert (analytics.batch.records, analytics.batch.bytes, analytics.batch.linger_ms) == (1_000, 1_048_576, 50)
-    assert (analytics.max_ahead_records, analytics.start_at) == (100_000, StartAt.EARLIEST)
+    assert (analytics.max_ahead_records, analytics.start_at) == (100_000, "earliest")
     assert settings.cursor_group("analytics") == "tailrace.analytics"
 
 
@@ -64,7 +64,7 @@ def test_a_sink_can_come_from_the_environment_alone(tmp_path: Path) -> None:
 
     late = loaded(tmp_path, environ=environ).sinks["late"]
 
-    assert isinstance(late, LocalDiagnosticSink)
+    assert isinstance(late, LocalDiagnosticSettings)
     assert late.path == Path("late.jsonl")
 
 
@@ -181,5 +181,5 @@ def test_yaml_anchors_and_merge_keys_work(tmp_path: Path) -> None:
 
     more = loaded(tmp_path, text).sinks["more"]
 
-    assert isinstance(more, DurableTraceSink)
+    assert isinstance(more, DurableTraceSettings)
     assert more.topic == "telemetry.more"
