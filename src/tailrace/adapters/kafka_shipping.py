@@ -176,9 +176,7 @@ class Shipper:
 
     @staticmethod
     def _poll(producer: Producer, timeout_s: float) -> None:
-        with suppress(
-            KafkaException
-        ):  # a dead producer; every message it held still gets its report from the next poll
+        with suppress(KafkaException):  # a dead producer; its messages still get their reports from later polls
             producer.poll(timeout_s)
 
     def _outcome(self, at_once: _Failure | None, total: int, *, called_off: bool, overdue: bool) -> ShippingOutcome:

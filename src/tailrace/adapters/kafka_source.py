@@ -49,15 +49,18 @@ class KafkaEventSource:
         return self._positions.group(self._consumer, receive(self._consumer, max_events, timeout_s))
 
     def begin(self, partition: int, offset: int) -> None:
-        # Not by seek: a partition that was only just assigned is not being fetched yet, and seeking it fails.
+        # Not by seek: a partition whose position is out of range cannot be sought any more, only assigned again.
+        if partition in self._begun:
+            self._consumer.incremental_unassign([TopicPartition(self._topic, partition)])
         place = TopicPartition(self._topic, partition, offset)
-        self._consumer.incremental_unassign([TopicPartition(self._topic, partition)])
         self._consumer.incremental_assign([place])
+        # A pause outlives both a revocation and an assignment.
         self._consumer.resume([place])
+        self._begun.add(partition)
         self._positions.begin(partition, offset)
 
     def pause(self, partitions: Sequence[int]) -> None:
-        self._consumer.pause(self._places(partitions))
+        self._consumer.pause(self._places([p for p in partitions if p in self._begun]))
 
     def resume(self, partitions: Sequence[int]) -> None:
         self._consumer.resume(self._places(partitions))
@@ -105,22 +108,24 @@ class KafkaEventSource:
     # ---------------------------------------------------------------------------- called by librdkafka within poll
 
     def _on_assign(self, consumer: Consumer, places: list[TopicPartition]) -> None:
-        # Paused, and at an offset nobody reads: where to begin is known only once the lanes have loaded their cursors.
-        parked = [TopicPartition(place.topic, place.partition, 0) for place in places]
-        consumer.incremental_assign(parked)
-        if parked:
-            consumer.pause(parked)
+        # Acknowledged with nothing: where to begin is known only once the lanes have their cursors. Assigning now
+        # and pausing does not do, because a fetch may start in between and kill a partition whose log begins later.
+        consumer.incremental_assign([])
+        if places:
             self._told().assigned([place.partition for place in places])
 
     def _on_revoke(self, consumer: Consumer, places: list[TopicPartition]) -> None:
         self._told().revoked([place.partition for place in places])
-        self._positions.forget(place.partition for place in places)
-        consumer.incremental_unassign(places)
+        self._let_go(consumer, places)
 
     def _on_lost(self, consumer: Consumer, places: list[TopicPartition]) -> None:
         self._told().lost([place.partition for place in places])
+        self._let_go(consumer, places)
+
+    def _let_go(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        consumer.incremental_unassign([place for place in places if place.partition in self._begun])
+        self._begun.difference_update(place.partition for place in places)
         self._positions.forget(place.partition for place in places)
-        consumer.incremental_unassign(places)
 
     def _on_commit(self, error: KafkaError | None, places: list[TopicPartition]) -> None:
         offsets = {place.partition: GroupOffset(place.offset, place.metadata or "") for place in places}

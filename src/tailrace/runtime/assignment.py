@@ -29,7 +29,7 @@ REST_SHARE = 0.7
 """The share of a hand-over's budget in which exports may finish; the rest is for the two commits that follow."""
 
 RECOMMIT_S = 6 * 3600.0
-"""Idle cursors are committed again this often: Kafka drops a memberless group's offsets a week after the last commit."""
+"""Idle cursors are committed again this often: Kafka drops a memberless group's offsets after a week."""
 
 
 @dataclass(frozen=True, slots=True)

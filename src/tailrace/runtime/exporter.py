@@ -20,11 +20,10 @@ from tailrace.runtime.ports import (
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """How much one export carries at most, and how long it may wait to fill up."""
+    """How much one export carries at most; an event is never split, so a batch may be one event over."""
 
     records: int
     bytes: int
-    linger_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from tailrace.runtime.clock import Clock, Deadline
 from tailrace.runtime.offers import Offer
 from tailrace.runtime.pacing import Pacing, PendingOffer
 from tailrace.runtime.poison_watch import PoisonWatch
-from tailrace.runtime.ports import EventSource, Fetched, Log, OutOfRange, Projector
+from tailrace.runtime.ports import EventSource, Fetched, OutOfRange, Projector
 from tailrace.runtime.signal import Signal
 
 POLL_S = 0.1
@@ -46,7 +46,6 @@ class Intake:
         size: OfferSize,
         room: Signal,
         clock: Clock,
-        logger: Log,
     ) -> None:
         self._source = source
         self._projector = projector
@@ -56,7 +55,6 @@ class Intake:
         self._size = size
         self._room = room
         self._clock = clock
-        self._logger = logger
         self._pending: dict[int, deque[PendingOffer]] = {}
         self._paused: set[int] = set()
         self.consumed_events = 0

@@ -44,7 +44,6 @@ class LaneRhythm:
 
     batch_records: int
     linger_s: float
-    mark_interval_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,62 @@
+"""Finding out about a cluster before the work begins: is it there, which topics has it, which topic is this."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient
+
+from tailrace.runtime.ports import Interrupt, Log
+
+METADATA_TIMEOUT_S = 3.0
+"""One question to a cluster that may be absent; a stop is noticed within it."""
+
+ASK_AGAIN_S = 1.0
+"""Between questions to a cluster that does not answer."""
+
+Properties = Mapping[str, str | int | float | bool]
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterFacts:
+    """Partitions per topic that exists."""
+
+    partitions: Mapping[str, int]
+
+    def missing(self, topics: Iterable[str]) -> list[str]:
+        return sorted(topic for topic in topics if topic not in self.partitions)
+
+
+def wait_for_cluster(properties: Properties, stop: Interrupt, logger: Log) -> ClusterFacts | None:
+    """The cluster's topics as soon as it answers, however long that takes; None if `stop` came first."""
+    # A short-lived AdminClient: what is asked here is metadata, none of the group calls that abort a process.
+    admin = AdminClient({**properties, "log.connection.close": False, "reconnect.backoff.max.ms": 1_000})
+    waiting = False
+    while not stop.is_set():
+        try:
+            topics = admin.list_topics(timeout=METADATA_TIMEOUT_S).topics
+        except KafkaException:
+            if not waiting:
+                logger.event("waiting for Kafka", level="warning", servers=str(properties["bootstrap.servers"]))
+            waiting = True
+            stop.wait(ASK_AGAIN_S)
+            continue
+        if waiting:
+            logger.event("Kafka answers")
+        return ClusterFacts({name: len(topic.partitions) for name, topic in topics.items() if topic.error is None})
+    return None
+
+
+def topic_id(properties: Properties, topic: str) -> str | None:
+    """Kafka's unique id of a topic, which a topic made anew under the same name does not share; None if unknown.
+
+    Brokers before 3.1, and librdkafka's mock, cannot tell.
+    """
+    admin = AdminClient({**properties, "log.connection.close": False})
+    ask: Callable[..., Mapping[str, object]] = admin.describe_topics
+    try:
+        described = ask(TopicCollection([topic]), request_timeout=METADATA_TIMEOUT_S)
+        answer = described[topic].result(timeout=METADATA_TIMEOUT_S + 1)  # type: ignore[attr-defined]
+    except (KafkaException, TimeoutError):
+        return None
+    return str(answer.topic_id)

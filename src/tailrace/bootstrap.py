@@ -1,0 +1,363 @@
+"""Where the parts of a worker meet: the only module that knows every concrete class."""
+
+import signal
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, Producer
+
+from tailrace.adapters.kafka_cluster import topic_id, wait_for_cluster
+from tailrace.adapters.kafka_journal import Journal
+from tailrace.adapters.kafka_ledger import KafkaLedger, KafkaLedgerHistory, KafkaRefusedLetters
+from tailrace.adapters.kafka_log import KafkaLaneLog, log_properties
+from tailrace.adapters.kafka_shipping import ORDERED_PRODUCER, Shipper
+from tailrace.adapters.kafka_sink import DeadLetterSink, DurableTraceSink
+from tailrace.adapters.kafka_source import KafkaEventSource, source_properties
+from tailrace.adapters.local_diagnostic import LocalDiagnosticSink, RecordReader
+from tailrace.adapters.rotating_lines import RotatingLines
+from tailrace.adapters.scripted_sink import ScriptedSink
+from tailrace.codec.ledger import LedgerCodec
+from tailrace.codec.record_layout import PROJECTOR_VERSION
+from tailrace.codec.reference_projector import ReferenceProjector
+from tailrace.codec.schemas import SchemaStore
+from tailrace.domain.buffer import BufferLimits, SinkBuffer
+from tailrace.domain.kinds import OverflowPolicy, SinkKind
+from tailrace.domain.ledger import LaneIdentity
+from tailrace.domain.projected import LaneItem
+from tailrace.runtime.assignment import Assignment, AssignmentPlan
+from tailrace.runtime.attachment import Attachment, LaneFacts
+from tailrace.runtime.catch_up import CatchUp, RateLimit
+from tailrace.runtime.clock import Clock, SystemClock
+from tailrace.runtime.cursor_track import CursorTrack
+from tailrace.runtime.exporter import BatchLimits, Exporter
+from tailrace.runtime.feed import Feed
+from tailrace.runtime.intake import Intake, OfferSize
+from tailrace.runtime.lane import Lane, LaneParts, LaneRhythm
+from tailrace.runtime.lane_records import Intervals, LaneRecords
+from tailrace.runtime.offers import DeadLetterSorting, RecordSorting, Sorting
+from tailrace.runtime.pacing import Pacing, Receiver
+from tailrace.runtime.poison_watch import PoisonWatch
+from tailrace.runtime.ports import Log, Projector, Sink
+from tailrace.runtime.signal import Signal
+from tailrace.runtime.worker import Finished, Worker, WorkerParts
+from tailrace.settings import Settings
+from tailrace.settings.budget import (
+    OFFERS_PER_BUFFER,
+    PROJECTIONS_PER_EVENT,
+    catch_up_properties,
+    intake_properties,
+    journal_producer_properties,
+    sink_producer_properties,
+)
+from tailrace.settings.checks import DEAD_LETTER_LANE_ID
+from tailrace.settings.digest import lane_digest
+from tailrace.settings.kafka import KafkaSettings, Property
+from tailrace.settings.sinks import (
+    DurableTraceSettings,
+    LaneSettings,
+    LocalDiagnosticSettings,
+    SinkSettings,
+    TestSinkSettings,
+)
+
+JOURNAL_RECORDS = 5_000
+"""Entries that may wait for the health topic; lanes keep what does not fit, so this bounds memory and nothing else."""
+
+DRAIN_SHARE_OF_SESSION = 0.4
+"""A hand-over has to be over while the membership still holds; the group takes us for dead after a whole session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every part of one worker shares."""
+
+    settings: Settings
+    schemas: SchemaStore
+    projector: Projector
+    topic_id: str | None
+    start_id: str
+    clock: Clock
+    logger: Log
+    room: Signal
+
+    def producer(self, cluster: KafkaSettings, sizes: dict[str, Property]) -> Producer:
+        return Producer({**self._client(cluster), **ORDERED_PRODUCER, **sizes})
+
+    def consumer(self, properties: dict[str, Property], on_commit: Callable[..., None]) -> Consumer:
+        return Consumer({**self._client(self.settings.kafka), **properties, "on_commit": on_commit})
+
+    def _client(self, cluster: KafkaSettings) -> dict[str, Property]:
+        return {"client.id": self.settings.worker.client_id, **cluster.properties()}
+
+
+@dataclass(frozen=True, slots=True)
+class _LanePlan:
+    sink_id: str
+    kind: SinkKind
+    settings: LaneSettings
+    overflow: OverflowPolicy
+    sorting: Sorting
+    sink: Sink[LaneItem]
+    config_digest: str
+    paces: bool
+
+
+def build_worker(
+    settings: Settings, *, schemas: SchemaStore, topic_id: str | None, clock: Clock, logger: Log
+) -> Worker:
+    """A worker made of real parts, not started yet. Makes clients: only in the process that runs it, no fork after."""
+    projector = ReferenceProjector(settings.events.topic, schemas, max_event_bytes=settings.events.max_event_bytes)
+    around = Surroundings(settings, schemas, projector, topic_id, uuid.uuid4().hex[:12], clock, logger, room=Signal())
+    plans = _lane_plans(around)
+    works = {plan.sink_id: Signal() for plan in plans}
+
+    def news() -> None:
+        for work in works.values():
+            work.ring()
+        around.room.ring()
+
+    journals = _Journals(around, news)
+    feeds = {plan.sink_id: _feed(plan, around, works[plan.sink_id]) for plan in plans}
+    lanes = [_lane(plan, feeds, journals, around) for plan in plans]
+    source = KafkaEventSource(
+        lambda on_commit: around.consumer(
+            {
+                **source_properties(settings.events.group, settings.events.session_timeout_ms),
+                **intake_properties(settings.events),
+            },
+            on_commit,
+        ),
+        settings.events.topic,
+        logger,
+    )
+    poison = PoisonWatch(settings.events.poison_limit)
+    assignment = Assignment(
+        source=source,
+        lanes=lanes,
+        plan=_assignment_plan(settings),
+        poison=poison,
+        room=around.room,
+        clock=clock,
+        logger=logger,
+    )
+    receivers = [
+        Receiver(plan.sink_id, feeds[plan.sink_id], plan.overflow is not OverflowPolicy.REPLAY_FROM_LOG, plan.paces)
+        for plan in plans
+    ]
+    intake = Intake(
+        source=source,
+        projector=projector,
+        assignment=assignment,
+        pacing=Pacing(receivers, settings.worker.detach_after_ms / 1_000),
+        poison=poison,
+        size=_offer_size(settings),
+        room=around.room,
+        clock=clock,
+    )
+    parts = WorkerParts(journals.all, lanes, intake, assignment)
+    return Worker(parts, settings.worker.shutdown_deadline_s, clock, logger)
+
+
+def run_worker(settings: Settings, logger: Log) -> int:
+    """Run a worker until SIGTERM or SIGINT, waiting for Kafka if it is not there yet. Returns the exit code."""
+    clock = SystemClock()
+    schemas = SchemaStore()
+    stop = threading.Event()
+    with _stopping_on_signals(stop.set):
+        cluster = wait_for_cluster(settings.kafka.properties(), stop, logger)
+        if cluster is None:
+            return 0
+        needed = [settings.events.topic, settings.health.topic]
+        needed += [settings.dead_letter.topic] if settings.dead_letter.topic else []
+        if missing := cluster.missing(needed):
+            logger.event(
+                "topics are missing: create them, for instance with 'tailrace topics apply'",
+                level="error",
+                topics=missing,
+            )
+            return 1
+        id_of_topic = topic_id(settings.kafka.properties(), settings.events.topic)
+        worker = build_worker(settings, schemas=schemas, topic_id=id_of_topic, clock=clock, logger=logger)
+        if stop.is_set():
+            return 0
+        with _stopping_on_signals(worker.stop):
+            if stop.is_set():
+                worker.stop()
+            finished: Finished = worker.run()
+    return 0 if finished.clean else 1
+
+
+@contextmanager
+def _stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
+    previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in previous:
+        signal.signal(number, lambda *_: stop())
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+class _Journals:
+    """The ledger, and the letters of refused records: one thread and one producer each."""
+
+    def __init__(self, around: Surroundings, on_written: Callable[[], None]) -> None:
+        settings = around.settings
+        sizes = journal_producer_properties(settings.events)
+
+        def journal(name: str, topic: str) -> Journal:
+            shipper = Shipper(lambda: around.producer(settings.kafka, sizes), topic, 30.0, around.clock)
+            return Journal(name, shipper, JOURNAL_RECORDS, on_written, around.logger)
+
+        health = journal("ledger", settings.health.topic)
+        self.all = [health]
+        codec = LedgerCodec(around.schemas)
+        self.ledger = KafkaLedger(health, codec)
+        self.history = KafkaLedgerHistory(
+            settings.kafka.properties(), settings.health.topic, settings.events.topic, codec, around.clock
+        )
+        self.refused: KafkaRefusedLetters | None = None
+        if settings.dead_letter.topic is not None:
+            letters = journal("dead letters", settings.dead_letter.topic)
+            self.all.append(letters)
+            self.refused = KafkaRefusedLetters(letters, settings.events.topic, raw=settings.dead_letter.raw)
+
+
+def _lane_plans(around: Surroundings) -> list[_LanePlan]:
+    settings = around.settings
+    plans = [
+        _LanePlan(
+            sink_id,
+            sink.kind,
+            sink,
+            sink.overflow_policy,
+            RecordSorting(sink.selection.rule()),
+            _sink(sink_id, sink, around),
+            lane_digest(settings, sink_id),
+            paces=True,
+        )
+        for sink_id, sink in sorted(settings.sinks.items())
+    ]
+    if settings.dead_letter.topic is not None:
+        lane = LaneSettings()
+        shipper = _shipper(around, settings.kafka, lane, settings.dead_letter.topic)
+        plans.append(
+            _LanePlan(
+                DEAD_LETTER_LANE_ID,
+                SinkKind.DURABLE_TRACE,
+                lane,
+                OverflowPolicy.REPLAY_FROM_LOG,
+                DeadLetterSorting(),
+                DeadLetterSink(shipper, settings.events.topic, raw=settings.dead_letter.raw),  # type: ignore[arg-type]
+                "dead_letter",
+                paces=False,
+            )
+        )
+    return plans
+
+
+def _sink(sink_id: str, sink: SinkSettings, around: Surroundings) -> Sink[LaneItem]:
+    # A lane's sorting lets only the items in that its sink can take, which the type of a mixed list cannot say.
+    match sink:
+        case DurableTraceSettings():
+            cluster = around.settings.cluster_of(sink_id)
+            return DurableTraceSink(_shipper(around, cluster, sink, sink.topic))  # type: ignore[return-value]
+        case LocalDiagnosticSettings():
+            lines = RotatingLines(sink.path, sink.rotate_bytes, sink.keep_files, first_byte=b"{")
+            return LocalDiagnosticSink(lines, RecordReader(around.schemas))  # type: ignore[return-value]
+        case TestSinkSettings():
+            return ScriptedSink(sink.script, repeat=sink.repeat)
+
+
+def _shipper(around: Surroundings, cluster: KafkaSettings, lane: LaneSettings, topic: str) -> Shipper:
+    sizes = sink_producer_properties(lane.batch, around.settings.events)
+    return Shipper(lambda: around.producer(cluster, sizes), topic, lane.delivery_timeout_ms / 1_000, around.clock)
+
+
+def _feed(plan: _LanePlan, around: Surroundings, work: Signal) -> Feed:
+    sizes = plan.settings.buffer
+    limits = BufferLimits(
+        capacity_records=sizes.capacity_records,
+        reserve_records=sizes.reserve,
+        capacity_bytes=sizes.capacity_bytes,
+        # The bytes reserved stand in the same proportion as the records.
+        reserve_bytes=max(1, sizes.capacity_bytes * sizes.reserve // sizes.capacity_records),
+    )
+    buffer: SinkBuffer[LaneItem] = SinkBuffer(limits, plan.overflow, lambda item: (item.partition, item.offset))
+    return Feed(buffer, plan.sorting, plan.settings.max_ahead_records, work=work, room=around.room)
+
+
+def _lane(plan: _LanePlan, feeds: dict[str, Feed], journals: _Journals, around: Surroundings) -> Lane:
+    settings, clock, logger = around.settings, around.clock, around.logger
+    feed = feeds[plan.sink_id]
+    facts = LaneFacts(
+        LaneIdentity(sink_id=plan.sink_id, sink_kind=plan.kind, start_id=around.start_id),
+        settings.events.topic,
+        around.topic_id,
+        plan.config_digest,
+        PROJECTOR_VERSION,
+        plan.settings.start_at,
+    )
+    log = KafkaLaneLog(
+        lambda on_commit: around.consumer(
+            {**log_properties(settings.cursor_group(plan.sink_id)), **catch_up_properties(settings.events)}, on_commit
+        ),
+        settings.events.topic,
+        clock,
+    )
+    track = CursorTrack(journals.ledger)
+    batch = plan.settings.batch
+    neighbours = [other for sink_id, other in feeds.items() if sink_id != plan.sink_id]
+    parts = LaneParts(
+        feed,
+        track,
+        Exporter(
+            sink_id=plan.sink_id,
+            sink=plan.sink,
+            feed=feed,
+            track=track,
+            limits=BatchLimits(batch.records, batch.bytes),
+            dead_letters=journals.refused,
+        ),
+        CatchUp(
+            log=log,
+            projector=around.projector,
+            feed=feed,
+            limit=RateLimit(plan.settings.catch_up_max_events_per_s),
+            neighbours_live=lambda: any(other.statistics().live for other in neighbours),
+            clock=clock,
+        ),
+        Attachment(facts=facts, log=log, history=journals.history, feed=feed, track=track, clock=clock, logger=logger),
+        LaneRecords(
+            facts=facts,
+            feed=feed,
+            track=track,
+            ledger=journals.ledger,
+            intervals=Intervals(settings.health.mark_interval_s, settings.health.reminder_interval_s),
+            clock=clock,
+            logger=logger,
+        ),
+        log,
+        plan.sink,
+    )
+    return Lane(plan.sink_id, parts, LaneRhythm(batch.records, batch.linger_ms / 1_000), clock, logger)
+
+
+def _assignment_plan(settings: Settings) -> AssignmentPlan:
+    drain_s = min(
+        settings.worker.shutdown_deadline_s, DRAIN_SHARE_OF_SESSION * settings.events.session_timeout_ms / 1_000
+    )
+    smallest = min(sink.buffer.capacity_records for sink in settings.sinks.values())
+    return AssignmentPlan(smallest // PROJECTIONS_PER_EVENT, settings.worker.commit_interval_ms / 1_000, drain_s)
+
+
+def _offer_size(settings: Settings) -> OfferSize:
+    buffers = [sink.buffer for sink in settings.sinks.values()]
+    return OfferSize(
+        max(1, min(b.capacity_records for b in buffers) // OFFERS_PER_BUFFER),
+        max(1, min(b.capacity_bytes for b in buffers) // OFFERS_PER_BUFFER),
+    )
