@@ -31,6 +31,12 @@ the reader polls far more often, so 2 MiB never starves it, and ten lanes stay a
 LEDGER_QUEUE_KBYTES = 4_096
 """Ledger entries, or letters of refused records, on their way; what does not fit the runtime offers again."""
 
+JOURNAL_ENTRIES = 5_000
+"""Ledger entries, or letters, that wait for their producer; what does not fit its owner keeps."""
+
+_JOURNAL_ENTRY_BYTES = 2 * KIB
+"""An entry is a few identifiers and offsets; only a gap of very many runs is larger."""
+
 _FETCH_RESPONSE_BYTES = 4 * MIB
 """One response of one broker. Fetching stops when the queue is full, but what has been asked for still arrives."""
 
@@ -69,7 +75,7 @@ def intake_properties(events: EventsSettings) -> dict[str, Property]:
 
 
 def catch_up_properties(events: EventsSettings) -> dict[str, Property]:
-    """The librdkafka properties that bound what one lane's log reader fetches ahead."""
+    """The librdkafka properties that bound what a lane's log reader, or the ledger's, fetches ahead."""
     return _fetch_properties(events, CATCH_UP_FETCH_KBYTES)
 
 
@@ -143,13 +149,19 @@ def memory_budget(settings: Settings) -> MemoryBudget:
             f"{events.fetch_kbytes} KiB fetched ahead x {_FETCHED_FACTOR}, {_BROKERS} responses, one consumer",
         ),
         BudgetLine("offers", _offer_bytes(settings), "a quarter of the smallest buffer, on its way to the lanes"),
-        BudgetLine("ledger", _journal_bytes(events), "its producer"),
+        BudgetLine("ledger", _journal_bytes(events), f"its producer, and {JOURNAL_ENTRIES} entries that wait"),
+        BudgetLine(
+            "ledger reader",
+            _reader_bytes(events, CATCH_UP_FETCH_KBYTES),
+            f"{CATCH_UP_FETCH_KBYTES} KiB fetched ahead x {_FETCHED_FACTOR}, {_BROKERS} responses, one consumer",
+        ),
     ]
     for sink_id, sink in settings.sinks.items():
         lines += _lane_lines(f"sink {sink_id}", sink, events, has_producer=isinstance(sink, DurableTraceSettings))
     if settings.dead_letter.topic is not None:
         lines += _lane_lines("dead letters", LaneSettings(), events, has_producer=True)
-        lines.append(BudgetLine("refused records", _journal_bytes(events), "their producer"))
+        letters = f"their producer, and {JOURNAL_ENTRIES} that wait"
+        lines.append(BudgetLine("refused records", _journal_bytes(events), letters))
     return MemoryBudget(tuple(lines), settings.worker.memory_limit_bytes)
 
 
@@ -201,4 +213,4 @@ def _offer_bytes(settings: Settings) -> int:
 
 def _journal_bytes(events: EventsSettings) -> int:
     kbytes = int(str(journal_producer_properties(events)["queue.buffering.max.kbytes"]))
-    return 2 * kbytes * KIB + _PRODUCER_BYTES
+    return 2 * kbytes * KIB + JOURNAL_ENTRIES * _JOURNAL_ENTRY_BYTES + _PRODUCER_BYTES

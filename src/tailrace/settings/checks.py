@@ -124,11 +124,11 @@ def drains_in_time(settings: Settings) -> Iterator[Finding]:
     """A revocation that outlasts the session loses the partitions before their cursors are committed."""
     half_s = settings.events.session_timeout_ms / 2_000
     if settings.worker.shutdown_deadline_s >= half_s:
-        yield _error(
+        yield _warning(
             "worker.shutdown_deadline_s",
             f"{settings.worker.shutdown_deadline_s:g} s is not below half of events.session_timeout_ms ({half_s:g} s): "
-            "partitions could move on before they are drained",
-            "Lower it, or raise events.session_timeout_ms",
+            f"a stop may take that long, but partitions that move to another worker get {settings.drain_s:g} s",
+            "Raise events.session_timeout_ms if sinks need longer than that to finish a batch",
         )
 
 

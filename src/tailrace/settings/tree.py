@@ -19,6 +19,9 @@ from tailrace.settings.values import (
     TopicName,
 )
 
+DRAIN_SHARE_OF_SESSION = 0.4
+"""Half would be the latest; the commit that ends a drain needs the rest of it."""
+
 
 class EventsSettings(Section):
     """The topic that agents write to, and how this worker reads it."""
@@ -75,7 +78,7 @@ class WorkerSettings(Section):
     """How the process as a whole behaves."""
 
     shutdown_deadline_s: Annotated[
-        PositiveSeconds, Field(description="Longest clean stop; also the longest drain of partitions that move on.")
+        PositiveSeconds, Field(description="Longest clean stop; partitions that move to another worker drain in less.")
     ] = 20.0
     detach_after_ms: Annotated[
         PositiveCount, Field(description="Longest wait of the others for a full sink before it reads the log alone.")
@@ -135,6 +138,14 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         del settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)
+
+    @property
+    def drain_s(self) -> float:
+        """The longest that partitions take to move to another worker; always below half the session timeout.
+
+        A drain that outlasts the session ends in partitions lost with their cursors uncommitted.
+        """
+        return min(self.worker.shutdown_deadline_s, DRAIN_SHARE_OF_SESSION * self.events.session_timeout_ms / 1_000)
 
     def cluster_of(self, sink_id: str) -> KafkaSettings:
         """The cluster a sink writes to: its own if it has one, else the events'. KeyError for an unknown sink."""

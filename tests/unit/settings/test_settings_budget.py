@@ -29,6 +29,7 @@ def test_every_lane_is_in_the_budget_and_the_total_is_their_sum(tmp_path: Path) 
         "intake",
         "offers",
         "ledger",
+        "ledger reader",
         "sink analytics: buffer",
         "sink analytics: notes",
         "sink analytics: log reader",

@@ -146,6 +146,18 @@ def test_a_sink_without_a_cluster_of_its_own_is_on_that_of_the_events(tmp_path: 
     assert settings.cluster_of("far").bootstrap_servers == "far:9092"
 
 
+@pytest.mark.parametrize(("deadline_s", "session_ms"), [("20", "45000"), ("60", "6000"), ("0.5", "6000")])
+def test_a_drain_is_always_below_half_the_session_and_within_the_deadline(
+    tmp_path: Path, deadline_s: str, session_ms: str
+) -> None:
+    environ = {"TAILRACE_WORKER__SHUTDOWN_DEADLINE_S": deadline_s, "TAILRACE_EVENTS__SESSION_TIMEOUT_MS": session_ms}
+
+    drain_s = loaded(tmp_path, environ=environ).drain_s
+
+    assert drain_s < float(session_ms) / 2_000
+    assert drain_s <= float(deadline_s)
+
+
 def test_warnings_come_back_with_the_settings_and_do_not_stop_them(tmp_path: Path) -> None:
     file = tmp_path / "tailrace.yaml"
     file.write_text(with_section("dead_letter: {topic: dead, raw: true}"), encoding="utf-8")
