@@ -17,6 +17,7 @@ from tailrace.adapters.kafka_shipping import ORDERED_PRODUCER, Shipper
 from tailrace.adapters.kafka_sink import DeadLetterSink, DurableTraceSink
 from tailrace.adapters.kafka_source import KafkaEventSource, source_properties
 from tailrace.adapters.local_diagnostic import LocalDiagnosticSink, RecordReader
+from tailrace.adapters.logs import ClientLogger, StructuredLog
 from tailrace.adapters.rotating_lines import RotatingLines
 from tailrace.adapters.scripted_sink import ScriptedSink
 from tailrace.codec.ledger import LedgerCodec
@@ -40,7 +41,7 @@ from tailrace.runtime.lane_records import Intervals, LaneRecords
 from tailrace.runtime.offers import DeadLetterSorting, RecordSorting, Sorting
 from tailrace.runtime.pacing import Pacing, Receiver
 from tailrace.runtime.poison_watch import PoisonWatch
-from tailrace.runtime.ports import Log, Projector, Sink
+from tailrace.runtime.ports import Projector, Sink
 from tailrace.runtime.signal import Signal
 from tailrace.runtime.worker import Finished, Worker, WorkerParts
 from tailrace.settings import Settings
@@ -80,14 +81,15 @@ class Surroundings:
     topic_id: str | None
     start_id: str
     clock: Clock
-    logger: Log
+    logger: StructuredLog
     room: Signal
 
     def producer(self, cluster: KafkaSettings, sizes: dict[str, Property]) -> Producer:
-        return Producer({**self._client(cluster), **ORDERED_PRODUCER, **sizes})
+        return Producer({**self._client(cluster), **ORDERED_PRODUCER, **sizes}, logger=ClientLogger(self.logger))
 
     def consumer(self, properties: dict[str, Property], on_commit: Callable[..., None]) -> Consumer:
-        return Consumer({**self._client(self.settings.kafka), **properties, "on_commit": on_commit})
+        client = {**self._client(self.settings.kafka), **properties, "on_commit": on_commit}
+        return Consumer(client, logger=ClientLogger(self.logger))
 
     def _client(self, cluster: KafkaSettings) -> dict[str, Property]:
         return {"client.id": self.settings.worker.client_id, **cluster.properties()}
@@ -106,7 +108,7 @@ class _LanePlan:
 
 
 def build_worker(
-    settings: Settings, *, schemas: SchemaStore, topic_id: str | None, clock: Clock, logger: Log
+    settings: Settings, *, schemas: SchemaStore, topic_id: str | None, clock: Clock, logger: StructuredLog
 ) -> Worker:
     """A worker made of real parts, not started yet. Makes clients: only in the process that runs it, no fork after."""
     projector = ReferenceProjector(settings.events.topic, schemas, max_event_bytes=settings.events.max_event_bytes)
@@ -161,7 +163,7 @@ def build_worker(
     return Worker(parts, settings.worker.shutdown_deadline_s, clock, logger)
 
 
-def run_worker(settings: Settings, logger: Log) -> int:
+def run_worker(settings: Settings, logger: StructuredLog) -> int:
     """Run a worker until SIGTERM or SIGINT, waiting for Kafka if it is not there yet. Returns the exit code."""
     clock = SystemClock()
     schemas = SchemaStore()
@@ -222,7 +224,7 @@ class _Journals:
         )
         self.refused: KafkaRefusedLetters | None = None
         if settings.dead_letter.topic is not None:
-            letters = journal("dead letters", settings.dead_letter.topic)
+            letters = journal("dead_letters", settings.dead_letter.topic)
             self.all.append(letters)
             self.refused = KafkaRefusedLetters(letters, settings.events.topic, raw=settings.dead_letter.raw)
 

@@ -37,12 +37,13 @@ def wait_for_cluster(properties: Properties, stop: Interrupt, logger: Log) -> Cl
             topics = admin.list_topics(timeout=METADATA_TIMEOUT_S).topics
         except KafkaException:
             if not waiting:
-                logger.event("waiting for Kafka", level="warning", servers=str(properties["bootstrap.servers"]))
+                servers = str(properties["bootstrap.servers"])
+                logger.event("waiting for Kafka", level="warning", bootstrap_servers=servers)
             waiting = True
             stop.wait(ASK_AGAIN_S)
             continue
         if waiting:
-            logger.event("Kafka answers")
+            logger.event("the cluster answers")
         return ClusterFacts({name: len(topic.partitions) for name, topic in topics.items() if topic.error is None})
     return None
 

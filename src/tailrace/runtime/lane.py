@@ -5,9 +5,11 @@ What other threads ask of a lane arrives as messages it serves between batches; 
 """
 
 import threading
+import traceback
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from tailrace.domain.projected import LaneItem
 from tailrace.runtime.attachment import Assigned, Attachment
@@ -187,7 +189,9 @@ class Lane:
             self._wind_up(self._stop_by)
         except BaseException as error:  # noqa: BLE001 - a thread has nobody to raise to; the worker asks `crash`
             self._crash = error
-            self._logger.event("lane crashed", level="error", sink=self.sink_id, error=type(error).__name__)
+            self._logger.event(
+                "lane crashed", level="error", sink=self.sink_id, error=type(error).__name__, detail=_place_of(error)
+            )
             self.feed.room.ring()
 
     def _turn(self) -> None:
@@ -296,3 +300,9 @@ class Lane:
         self._parts.sink.close(deadline)
         self._parts.log.close()
         self._parts.records.stopped()
+
+
+def _place_of(error: BaseException) -> str:
+    """File and line where it was raised: the text of an exception may hold what it was about, its place cannot."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown"

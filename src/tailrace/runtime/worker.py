@@ -106,5 +106,8 @@ class Worker:
         written = [journal.close(deadline) for journal in self._parts.journals]
         in_time = all(joined) and all(written)
         finished = Finished(self._crashed(), in_time)
-        self._logger.event("worker stopped", level="info" if finished.clean else "error", in_time=in_time)
+        if finished.clean:
+            self._logger.event("worker stopped")
+        else:
+            self._logger.event("worker stopped, but not cleanly", level="error", sinks=list(finished.crashed))
         return finished
