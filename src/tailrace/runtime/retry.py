@@ -7,8 +7,8 @@ from tenacity import RetryCallState, Retrying, wait_random_exponential
 FIRST_DELAY_S = 0.2
 """Upper end of the first delay. Lower hammers a broker that is just electing a leader; higher is felt as a stall."""
 
-LONGEST_DELAY_S = 15.0
-"""Upper end of every later delay: a sink that came back is found within this; 100 workers make 7 probes a second."""
+LONGEST_DELAY_S = 5.0
+"""Upper end of every later delay: a sink that came back is found within this; 100 workers make 20 probes a second."""
 
 SHORTEST_DELAY_S = 0.05
 """Full jitter can draw zero; a run of zeros would be a busy loop against a sink that is down."""
