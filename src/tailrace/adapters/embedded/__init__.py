@@ -2,9 +2,8 @@
 
 from tailrace.adapters.embedded.broker import (
     RETAINED_BYTES_PER_PARTITION,
-    RETAINED_MESSAGE_SETS_PER_PARTITION,
     ApiKey,
     EmbeddedBroker,
 )
 
-__all__ = ["RETAINED_BYTES_PER_PARTITION", "RETAINED_MESSAGE_SETS_PER_PARTITION", "ApiKey", "EmbeddedBroker"]
+__all__ = ["RETAINED_BYTES_PER_PARTITION", "ApiKey", "EmbeddedBroker"]
