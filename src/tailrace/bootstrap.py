@@ -43,6 +43,7 @@ from tailrace.runtime.pacing import Pacing, Receiver
 from tailrace.runtime.poison_watch import PoisonWatch
 from tailrace.runtime.ports import Projector, Sink
 from tailrace.runtime.signal import Signal
+from tailrace.runtime.statistics import log_snapshot
 from tailrace.runtime.worker import Finished, Worker, WorkerParts
 from tailrace.settings import Settings
 from tailrace.settings.budget import (
@@ -188,8 +189,29 @@ def run_worker(settings: Settings, logger: StructuredLog) -> int:
         with _stopping_on_signals(worker.stop):
             if stop.is_set():
                 worker.stop()
-            finished: Finished = worker.run()
+            finished: Finished = worker.run(_snapshot_on_request(worker, logger))
     return 0 if finished.clean else 1
+
+
+def _snapshot_on_request(worker: Worker, logger: StructuredLog) -> Callable[[], None]:
+    """What a worker does between turns: after a SIGUSR1, where the system has it, every lane goes to the log."""
+    asked = False
+
+    def ask(*_: object) -> None:
+        nonlocal asked
+        asked = True
+
+    def answer() -> None:
+        # Not in the signal handler: it may interrupt this very thread inside a lock that a snapshot takes. For the same
+        # reason a plain flag and no Event: clearing one takes its lock, and the handler would wait for that for ever.
+        nonlocal asked
+        if asked:
+            asked = False
+            log_snapshot(worker.snapshot(), logger)
+
+    if hasattr(signal, "SIGUSR1"):
+        signal.signal(signal.SIGUSR1, ask)
+    return answer
 
 
 @contextmanager

@@ -138,6 +138,7 @@ class FeedStatistics:
     live: int
     catching_up: int
     cursors: dict[int, int]
+    positions: dict[int, int]
     lag_records: int
     limits: BufferLimits
 
@@ -477,6 +478,7 @@ class Feed:
                 live=modes.count(Mode.LIVE),
                 catching_up=modes.count(Mode.CATCHING_UP),
                 cursors={partition: place.cursor for partition, place in self._places.items()},
+                positions={partition: place.position for partition, place in self._places.items()},
                 limits=self._buffer.limits,
                 lag_records=sum(
                     max(0, self._noted.get(partition, place.position) - place.cursor)

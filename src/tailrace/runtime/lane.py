@@ -172,6 +172,7 @@ class Lane:
             detached=statistics.detached,
             lag_records=statistics.lag_records,
             cursors=statistics.cursors,
+            positions=statistics.positions,
             last_failure=records.last_failure,
         )
 

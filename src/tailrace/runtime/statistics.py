@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tailrace.domain.kinds import SinkKind
+from tailrace.runtime.ports import Log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,8 @@ class LaneSnapshot:
     failed_exports: int
     detached: int  # times a partition went from live to catching up
     lag_records: int  # over all partitions, between the lane's cursor and the newest offset the worker has seen
-    cursors: Mapping[int, int]
+    cursors: Mapping[int, int]  # per partition, what may be committed
+    positions: Mapping[int, int]  # per partition, the next offset to take; what lies in between is on its way
     last_failure: str | None
 
 
@@ -38,3 +40,30 @@ class WorkerSnapshot:
     undecodable_events: int
     halted_partitions: int
     lanes: tuple[LaneSnapshot, ...]
+
+
+def log_snapshot(snapshot: WorkerSnapshot, logger: Log) -> None:
+    """One line per lane and one that ends them, for somebody who has nothing but the process and its log."""
+    for lane in snapshot.lanes:
+        partitions = sorted(lane.cursors)
+        logger.event(
+            "lane snapshot",
+            sink=lane.sink_id,
+            state=lane.state,
+            partitions=partitions,
+            cursors=[lane.cursors[partition] for partition in partitions],
+            positions=[lane.positions[partition] for partition in partitions],
+            buffered=lane.buffered_records,
+            catching_up=lane.catching_up_partitions,
+            lag=lane.lag_records,
+            exported=lane.exported,
+            dropped=lane.dropped,
+        )
+    logger.event(
+        "worker snapshot",
+        lanes=len(snapshot.lanes),
+        assigned=snapshot.assigned_partitions,
+        halted=snapshot.halted_partitions,
+        events=snapshot.consumed_events,
+        undecodable=snapshot.undecodable_events,
+    )
