@@ -44,6 +44,10 @@ class Positions:
     def begin(self, partition: int, offset: int) -> None:
         self._next[partition] = offset
 
+    def next_of(self, partition: int) -> int:
+        """Where the next fetch of a begun partition begins."""
+        return self._next[partition]
+
     def forget(self, partitions: Iterable[int]) -> None:
         for partition in partitions:
             self._next.pop(partition, None)

@@ -23,7 +23,13 @@ COMMIT_POLL_S = 0.02
 
 def log_properties(cursor_group: str) -> dict[str, str | int | float | bool]:
     """What a lane's consumer needs beside the cluster's own properties."""
-    return {**READER, "group.id": cursor_group}
+    return {
+        **READER,
+        "group.id": cursor_group,
+        # Not a session, as nobody joins: it is how long a commit may be under way, and so how long a close can take
+        # when the coordinator is away.
+        "session.timeout.ms": 6_000,
+    }
 
 
 class KafkaLaneLog:

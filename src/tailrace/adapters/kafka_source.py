@@ -3,9 +3,9 @@
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from tailrace.adapters.kafka_fetch import READER, Positions, receive
+from tailrace.adapters.kafka_fetch import OUT_OF_RANGE, READER, Positions, receive
 from tailrace.runtime.ports import AssignmentListener, Fetched, GroupOffset, Log, OutOfRange
 
 __all__ = ["KafkaEventSource", "source_properties"]
@@ -38,6 +38,7 @@ class KafkaEventSource:
         self._listener: AssignmentListener | None = None
         self._results: deque[tuple[Mapping[int, GroupOffset], bool]] = deque()
         self._begun: set[int] = set()
+        self._trouble: str | None = None
 
     def subscribe(self, listener: AssignmentListener) -> None:
         self._listener = listener
@@ -46,10 +47,23 @@ class KafkaEventSource:
         )
 
     def poll(self, max_events: int, timeout_s: float) -> Sequence[Fetched | OutOfRange]:
-        return self._positions.group(self._consumer, receive(self._consumer, max_events, timeout_s))
+        messages = receive(self._consumer, max_events, timeout_s)
+        self._report_trouble(messages)
+        return self._positions.group(self._consumer, messages)
+
+    def _report_trouble(self, messages: Sequence[Message]) -> None:
+        """Log an error the client reports, once until another one comes: it repeats what it goes on to retry."""
+        for message in messages:
+            error = message.error()
+            if error is None:
+                self._trouble = None
+            elif error.code() not in OUT_OF_RANGE and error.name() != self._trouble:
+                self._trouble = error.name()
+                self._logger.event("events cannot be read for now", level="warning", detail=error.name())
 
     def begin(self, partition: int, offset: int) -> None:
-        # Not by seek: a partition whose position is out of range cannot be sought any more, only assigned again.
+        # Not by seek: a partition whose position is out of range cannot be sought any more, only assigned again; and
+        # after a resume or a seek the client sleeps for up to a second, after an assignment for milliseconds.
         if partition in self._begun:
             self._consumer.incremental_unassign([TopicPartition(self._topic, partition)])
         place = TopicPartition(self._topic, partition, offset)
@@ -63,7 +77,8 @@ class KafkaEventSource:
         self._consumer.pause(self._places([p for p in partitions if p in self._begun]))
 
     def resume(self, partitions: Sequence[int]) -> None:
-        self._consumer.resume(self._places(partitions))
+        for partition in partitions:
+            self.begin(partition, self._positions.next_of(partition))
 
     def group_offsets(self, partitions: Sequence[int], timeout_s: float) -> Mapping[int, GroupOffset] | None:
         try:

@@ -19,9 +19,10 @@ POLL_S = 0.1
 HOLD_S = 0.02
 """How often a held offer is tried again without a ring."""
 
-PAUSE_AFTER_S = 0.5
+PAUSE_AFTER_S = 1.0
 """Holding shorter than this is done by not polling. Longer, partitions are paused and polling goes on, since rebalance
-callbacks come from polls; pausing at once would throw away and re-fetch the client's read-ahead at every hiccup."""
+callbacks come from polls. Pausing throws away what the client has read ahead: measured on a deep backlog, pausing for
+5 ms every 20 000 events reads 23 000 events a second, waiting as long without a poll 207 000."""
 
 
 @dataclass(frozen=True, slots=True)
