@@ -105,6 +105,40 @@ def parse_tree(schema: object) -> SchemaTree:
     return _Parser().parse(schema, "", "", 0)
 
 
+def canonical_form(tree: SchemaTree) -> str:
+    """The schema's Parsing Canonical Form (Avro specification): what is left when nothing can be left out."""
+    return _canonical(tree, set())
+
+
+def _canonical(tree: SchemaTree, defined: set[str]) -> str:
+    match tree:
+        case Primitive(name) | Recursion(name):
+            return f'"{name}"'
+        case Fixed(name) | Enum(name) | Record(name) if name in defined:
+            return f'"{name}"'
+        case Array(items):
+            return f'{{"type":"array","items":{_canonical(items, defined)}}}'
+        case Map(values):
+            return f'{{"type":"map","values":{_canonical(values, defined)}}}'
+        case Union(branches):
+            return f"[{','.join(_canonical(branch, defined) for branch in branches)}]"
+        case Fixed() | Enum() | Record():
+            return _canonical_definition(tree, defined)
+
+
+def _canonical_definition(tree: Fixed | Enum | Record, defined: set[str]) -> str:
+    defined.add(tree.name)
+    match tree:
+        case Fixed(name, _, size_bytes):
+            return f'{{"name":"{name}","type":"fixed","size":{size_bytes}}}'
+        case Enum(name, _, symbols):
+            listed = ",".join(f'"{symbol}"' for symbol in symbols)
+            return f'{{"name":"{name}","type":"enum","symbols":[{listed}]}}'
+        case Record(name, _, fields):
+            inside = ",".join(f'{{"name":"{one.name}","type":{_canonical(one.type, defined)}}}' for one in fields)
+            return f'{{"name":"{name}","type":"record","fields":[{inside}]}}'
+
+
 def describe(tree: SchemaTree) -> str:
     """One word or name for people, such as `string`, `enum tailrace.v1.Privacy` or `union`."""
     match tree:
@@ -141,7 +175,7 @@ class _Parser:
     def _reference(self, name: str, namespace: str, path: str) -> SchemaTree:
         if name in PRIMITIVES:
             return Primitive(name)
-        for candidate in (name, f"{namespace}.{name}"):
+        for candidate in (f"{namespace}.{name}", name):
             if candidate in self._defined:
                 return self._defined[candidate]
         raise SchemaInvalid("", path, "undefined_name")

@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from fastavro.schema import fingerprint as avro_fingerprint
-from fastavro.schema import to_parsing_canonical_form
 
 from tailrace.codec.safety import MAX_SCHEMA_BYTES, Unsafe, UnsafeRule, find_unsafe
-from tailrace.codec.schema_tree import Record, SchemaTree, parse_json, parse_tree
+from tailrace.codec.schema_tree import Record, SchemaTree, canonical_form, parse_json, parse_tree
 from tailrace.domain.errors import SchemaInvalid
 
 AGENT_EVENT: Final = "agent_event"
@@ -61,15 +60,16 @@ def admit(text: str, source: str) -> WriterSchema | RefusedSchema:
         if error.rule == UnsafeRule.TOO_DEEP:
             return RefusedSchema(b"", Unsafe(UnsafeRule.TOO_DEEP, error.path), source)
         raise SchemaInvalid(source, error.path, error.rule) from None
-    fingerprint = fingerprint_of(json)
+    fingerprint = fingerprint_of(tree)
     unsafe = find_unsafe(tree)
     return WriterSchema(fingerprint, tree, json) if unsafe is None else RefusedSchema(fingerprint, unsafe, source)
 
 
-def fingerprint_of(json: Any) -> bytes:
-    """The 8 bytes by which single-object encoding names a well-formed schema. Pure; any thread."""
-    # fastavro prints the fingerprint in wire order (little-endian), unlike the number in the specification.
-    return bytes.fromhex(avro_fingerprint(to_parsing_canonical_form(json), "CRC-64-AVRO"))
+def fingerprint_of(tree: SchemaTree) -> bytes:
+    """The 8 bytes by which single-object encoding names a schema. Pure; any thread."""
+    # The canonical form is our own: fastavro's refuses schemas for defaults that do not matter to a reader. Its
+    # fingerprint is printed in wire order (little-endian), unlike the number in the specification.
+    return bytes.fromhex(avro_fingerprint(canonical_form(tree), "CRC-64-AVRO"))
 
 
 class SchemaStore:
