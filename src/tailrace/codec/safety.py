@@ -76,7 +76,7 @@ def children(tree: SchemaTree) -> Iterator[tuple[str, SchemaTree]]:
 
 
 def _smallest_bytes(tree: SchemaTree) -> int:
-    """Bytes of the shortest value; a recursion counts as zero, which is never too much."""
+    """Bytes of the shortest value; a recursion, which is refused anyway, counts as one."""
     match tree:
         case Primitive(name):
             return {"null": 0, "float": 4, "double": 8}.get(name, 1)
@@ -84,9 +84,7 @@ def _smallest_bytes(tree: SchemaTree) -> int:
             return size_bytes
         case Record(_, _, fields):
             return sum(_smallest_bytes(one.type) for one in fields)
-        case Recursion():
-            return 0
-        case Enum() | Array() | Map() | Union():
+        case Enum() | Array() | Map() | Union() | Recursion():
             return 1
 
 
