@@ -76,16 +76,33 @@ def _type_break(writer: SchemaTree, reader: SchemaTree, path: str) -> Break:
 
 def _breaks_into_union(writer: SchemaTree, reader: Union, path: str) -> Iterator[Break]:
     chosen = choose_branch(writer, reader)
-    if chosen is None:
+    # A branch that is meant for the writer's type and does not take it tells more than that no branch does.
+    meant = (
+        reader.branches[chosen[0]] if chosen else next((one for one in reader.branches if _meant(writer, one)), None)
+    )
+    if meant is None:
         taken = ", ".join(describe(branch) for branch in reader.branches)
         yield Break(path, "union_branch", f"{describe(writer)} fits none of {taken}")
     else:
-        yield from find_breaks(writer, reader.branches[chosen[0]], path)
+        yield from find_breaks(writer, meant, path)
+
+
+def _meant(writer: SchemaTree, branch: SchemaTree) -> bool:
+    match writer, branch:
+        case Record() | Enum() | Fixed(), Record() | Enum() | Fixed():
+            return same_name(writer, branch)
+        case Primitive(), Primitive():
+            return writer.name == branch.name
+        case _:
+            return type(writer) is type(branch)
 
 
 def _primitive_breaks(writer: Primitive, reader: Primitive, path: str) -> Iterator[Break]:
     if (writer.name, reader.name) not in PROMOTIONS:
         yield _type_break(writer, reader, path)
+    elif (writer.name, reader.name) == ("bytes", "string"):
+        # Avro resolves it all the same, and finds out with the first value.
+        yield Break(path, "type", "bytes need not be UTF-8, so not all can be read as string")
     elif not same_logical_type(writer.logical, reader.logical):
         yield Break(path, "logical_type", f"{describe(writer)} would be taken for {describe(reader)}")
 

@@ -187,6 +187,8 @@ def _entry(fields: Fields) -> LedgerEntry | NotALedgerEntry:
     read = _READERS.get(label)
     if read is None or fields["lane"] is None or fields[label] is None:
         return NotALedgerEntry("another_payload")
+    if fields[label].get("offset", 0) is None:  # the form of an in-process fan-out, which knows no offsets
+        return NotALedgerEntry("another_payload")
     try:
         lane = fields["lane"]
         identity = LaneIdentity(
