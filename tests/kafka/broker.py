@@ -141,10 +141,10 @@ class KafkaBroker(DockerContainer):
                 super().start()
                 break
             except APIError as error:
-                # Between our look and the engine's bind another process took the port: once more, with another one.
-                self.get_wrapped_container().remove(force=True, v=True)
                 if attempt == PORT_ATTEMPTS - 1 or "bind" not in str(error).lower():
                     raise
+                # Between our look and the engine's bind another process took the port: once more, with another one.
+                self.get_wrapped_container().remove(force=True, v=True)
         self.wait_until_ready()
         return self
 
