@@ -225,16 +225,16 @@ def test_a_delay_is_felt_and_ends(start_broker: StartBroker) -> None:
     reports = _Reports(_producer(broker))
     reports.produce("t", b"warm")
     assert reports.settle() == [None]
-    broker.rtt_ms(400)
+    broker.rtt_ms(1_000)
     started = time.monotonic()
     reports.produce("t", b"slow")
     assert reports.settle() == [None]
-    assert time.monotonic() - started >= 0.4
+    assert time.monotonic() - started >= 1.0
     broker.rtt_ms(0)
     started = time.monotonic()
     reports.produce("t", b"fast")
     assert reports.settle() == [None]
-    assert time.monotonic() - started < 0.4
+    assert time.monotonic() - started < 1.0
 
 
 def test_pushed_errors_fire_in_order_and_are_counted(start_broker: StartBroker) -> None:
