@@ -335,7 +335,8 @@ def _lane(plan: _LanePlan, feeds: dict[str, Feed], journals: _Journals, around: 
     )
     track = CursorTrack(journals.ledger)
     batch = plan.settings.batch
-    neighbours = [other for sink_id, other in feeds.items() if sink_id != plan.sink_id]
+    # The dead-letter lane is nearly always live and has nearly nothing to do: it needs no protection.
+    neighbours = [feed for sink_id, feed in feeds.items() if sink_id not in {plan.sink_id, DEAD_LETTER_LANE_ID}]
     parts = LaneParts(
         feed,
         track,

@@ -1,9 +1,11 @@
 """Reading batches off a confluent-kafka consumer, and grouping them as the runtime wants them."""
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from tailrace.runtime.clock import Deadline
 from tailrace.runtime.ports import Event, Fetched, OutOfRange
 
 # librdkafka's own error for a position the log does not have while `auto.offset.reset` is `error`.
@@ -32,6 +34,18 @@ def receive(consumer: Consumer, max_messages: int, timeout_s: float) -> list[Mes
     if first is None:
         return []
     return [first, *(consumer.consume(max_messages - 1, 0.0) if max_messages > 1 else [])]
+
+
+def close_by(consumer: Consumer, deadline: Deadline) -> bool:
+    """Close the consumer, and stop waiting for that at `deadline`; whether it is closed.
+
+    Closing waits for commits under way, and with the coordinator gone these take a session time-out to fail: longer
+    than any shutdown may take. The thread is a daemon, because ending with the process is all that is left for it.
+    """
+    closer = threading.Thread(target=consumer.close, name="consumer-closer", daemon=True)
+    closer.start()
+    closer.join(max(0.1, deadline.remaining_s()))
+    return not closer.is_alive()
 
 
 class Positions:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from tailrace.adapters.cursor_metadata import from_metadata, to_metadata
-from tailrace.adapters.kafka_fetch import READER, Positions, receive
+from tailrace.adapters.kafka_fetch import READER, Positions, close_by, receive
 from tailrace.runtime.clock import Clock, Deadline
 from tailrace.runtime.ports import Fetched, OutOfRange, StoredCursor
 
@@ -113,8 +113,8 @@ class KafkaLaneLog:
             ahead += receive(self._consumer, max_events - len(ahead), 0.0 if ahead else timeout_s)
         return self._positions.group(self._consumer, ahead)
 
-    def close(self) -> None:
-        self._consumer.close()
+    def close(self, deadline: Deadline) -> None:
+        close_by(self._consumer, deadline)
 
     def _on_commit(self, error: KafkaError | None, places: list[TopicPartition]) -> None:
         if error is None:

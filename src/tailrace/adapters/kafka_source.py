@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from tailrace.adapters.kafka_fetch import OUT_OF_RANGE, READER, Positions, receive
+from tailrace.adapters.kafka_fetch import OUT_OF_RANGE, READER, Positions, close_by, receive
+from tailrace.runtime.clock import Deadline
 from tailrace.runtime.ports import AssignmentListener, Fetched, GroupOffset, Log, OutOfRange
 
 __all__ = ["KafkaEventSource", "source_properties"]
@@ -117,8 +118,8 @@ class KafkaEventSource:
             return None
         return int(found[0])
 
-    def close(self) -> None:
-        self._consumer.close()
+    def close(self, deadline: Deadline) -> None:
+        close_by(self._consumer, deadline)
 
     # ---------------------------------------------------------------------------- called by librdkafka within poll
 

@@ -8,7 +8,7 @@ Nobody commits while loading. The group's own commit goes first: it is fenced by
 refused somebody else owns the partitions, and the cursors of the lanes, which nothing fences, stay untouched.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tailrace.runtime.clock import Clock, Deadline
@@ -106,7 +106,8 @@ class Assignment:
         self._come_to_rest(ours, deadline)
         closing = self._round_for(ours)
         if closing.offsets and self._source.commit_now(closing.offsets):
-            self._grant_and_wait(closing, deadline)
+            self._grant(closing)
+            self._wait_for(deadline, lambda: self._written(closing))
         self._forget(ours)
         self._logger.event("partitions handed over", partitions=ours)
 
@@ -200,10 +201,7 @@ class Assignment:
 
     def commit_due(self) -> None:
         """Take in the last round's result; begin the next one when it is time and anything has moved."""
-        for _, accepted in self._source.commit_results():
-            finished, self._round = self._round, None
-            if finished is not None and accepted:
-                self._grant(finished)
+        self._take_in_result()
         now_s = self._clock.now_s()
         if self._round is not None or now_s < self._commit_at_s:
             return
@@ -241,6 +239,15 @@ class Assignment:
                 grants[sink_id][partition] = cursor
         return _Round(offsets, grants)
 
+    def _take_in_result(self) -> None:
+        """If the group has answered the round under way, end it; let the lanes commit if it was accepted."""
+        for offsets, accepted in self._source.commit_results():
+            # The answer to a round that was given up, at a hand-over, must not grant the one that followed it.
+            if self._round is not None and _next_offsets(offsets) == _next_offsets(self._round.offsets):
+                finished, self._round = self._round, None
+                if accepted:
+                    self._grant(finished)
+
     def _grant(self, accepted: _Round) -> None:
         for lane in self._lanes:
             lane.grant(accepted.grants[lane.sink_id])
@@ -260,24 +267,19 @@ class Assignment:
         ours = list(self._partitions)
         self._source.pause(ours)
         self._come_to_rest(ours, deadline)
-        closing = self._round_for(p for p in ours if self._partitions[p].reading)
-        if closing.offsets and self._committed_by(closing, deadline):
-            self._grant_and_wait(closing, deadline)
+        self._poll_until(lambda: self._round is None, deadline)
+        closing = self._round_for(p for p in ours if p in self._partitions and self._partitions[p].reading)
+        if closing.offsets:
+            self._round = closing
+            self._source.commit(closing.offsets)
+            self._poll_until(lambda: self._round is None, deadline)
+            self._wait_for(deadline, lambda: self._written(closing))
         self._forget([p for p in ours if p in self._partitions])
 
-    def _committed_by(self, closing: _Round, deadline: Deadline) -> bool:
-        if self._round is not None:
-            self._wait_for_result(deadline)
-        self._source.commit(closing.offsets)
-        return self._wait_for_result(deadline)
-
-    def _wait_for_result(self, deadline: Deadline) -> bool:
-        while not deadline.passed:
+    def _poll_until(self, condition: Callable[[], bool], deadline: Deadline) -> None:
+        while not condition() and not deadline.passed:
             self._source.poll(1, min(0.05, deadline.remaining_s()))
-            for _, accepted in self._source.commit_results():
-                self._round = None
-                return accepted
-        return False
+            self._take_in_result()
 
     def _come_to_rest(self, partitions: Sequence[int], deadline: Deadline) -> None:
         for lane in self._lanes:
@@ -292,18 +294,14 @@ class Assignment:
             grace = Deadline.after(self._clock, 0.5 * deadline.remaining_s())
             self._wait_for(grace, lambda: all(lane.at_rest(partitions) for lane in late))
 
-    def _grant_and_wait(self, closing: _Round, deadline: Deadline) -> None:
-        self._grant(closing)
-
-        def written() -> bool:
-            return all(
-                lane.committed(granted).get(partition, -1) >= cursor
-                for lane in self._lanes
-                if (granted := closing.grants[lane.sink_id])
-                for partition, cursor in granted.items()
-            )
-
-        self._wait_for(deadline, written)
+    def _written(self, closing: _Round) -> bool:
+        """Whether every lane has committed what it was granted."""
+        return all(
+            lane.committed(granted).get(partition, -1) >= cursor
+            for lane in self._lanes
+            if (granted := closing.grants[lane.sink_id])
+            for partition, cursor in granted.items()
+        )
 
     def _forget(self, partitions: Sequence[int]) -> None:
         for lane in self._lanes:
@@ -320,3 +318,7 @@ class Assignment:
             if condition() or deadline.passed:
                 return
             self._room.wait_beyond(rings, min(0.05, deadline.remaining_s()))
+
+
+def _next_offsets(offsets: Mapping[int, GroupOffset]) -> dict[int, int]:
+    return {partition: offset.next_offset for partition, offset in offsets.items()}

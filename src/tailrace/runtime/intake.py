@@ -68,8 +68,8 @@ class Intake:
     def turn(self) -> None:
         """One round: begin what is loaded, place what is pending, commit what is due, poll for more."""
         rings = self._room.count()
-        self._assignment.begin_loaded()
         self._drop_foreign()
+        self._assignment.begin_loaded()
         held_s = self._place_pending()
         self._assignment.commit_due()
         if held_s is None:
@@ -84,7 +84,7 @@ class Intake:
     def finish(self, deadline: Deadline) -> None:
         """Hand everything back within `deadline` and leave the group."""
         self._assignment.hand_back(deadline)
-        self._source.close()
+        self._source.close(deadline)
 
     # -------------------------------------------------------------------------------------------------------- placing
 

@@ -299,7 +299,7 @@ class Lane:
     def _wind_up(self, deadline: Deadline) -> None:
         self._parts.records.stopping()
         self._parts.sink.close(deadline)
-        self._parts.log.close()
+        self._parts.log.close(deadline)
         self._parts.records.stopped()
 
 

@@ -192,8 +192,8 @@ class EventSource(Protocol):
         """The first offset the log still has; None if it could not be learned in time."""
         ...
 
-    def close(self) -> None:
-        """Leave the group. Calls `revoked` for what is still assigned."""
+    def close(self, deadline: Deadline) -> None:
+        """Leave the group, by `deadline` even if it does not answer. Calls `revoked` for what is still assigned."""
         ...
 
 
@@ -240,7 +240,9 @@ class LaneLog(Protocol):
         """Like `EventSource.poll`, for the partitions of `read_from`."""
         ...
 
-    def close(self) -> None: ...
+    def close(self, deadline: Deadline) -> None:
+        """Let go of the cluster, by `deadline` even if a commit is still under way."""
+        ...
 
 
 class Projector(Protocol):
