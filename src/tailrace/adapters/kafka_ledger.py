@@ -13,7 +13,7 @@ from tailrace.adapters.kafka_sink import refused_letter
 from tailrace.codec.ledger import LedgerCodec, NotALedgerEntry
 from tailrace.domain.ledger import ExportMark, LaneStarted, LedgerEntry
 from tailrace.runtime.clock import Clock, Deadline
-from tailrace.runtime.ports import RefusedRecord
+from tailrace.runtime.ports import Interrupt, RefusedRecord
 
 READ_BACK_S = 60.0
 """Longest read of the whole ledger. It happens only when a cursor is missing, and is tried again after that."""
@@ -53,12 +53,20 @@ class KafkaLedgerHistory:
     """The last place of every sink that the ledger knows. Thread-safe; one thread reads, the others wait for it."""
 
     def __init__(
-        self, properties: Properties, health_topic: str, events_topic: str, codec: LedgerCodec, clock: Clock
+        self,
+        *,
+        properties: Properties,
+        health_topic: str,
+        events_topic: str,
+        codec: LedgerCodec,
+        stop: Interrupt,
+        clock: Clock,
     ) -> None:
         self._properties = properties
         self._health_topic = health_topic
         self._events_topic = events_topic
         self._codec = codec
+        self._stop = stop
         self._clock = clock
         self._lock = threading.Lock()
         self._marks: dict[str, dict[int, int]] | None = None
@@ -92,7 +100,7 @@ class KafkaLedgerHistory:
                 starts.append(TopicPartition(self._health_topic, partition, low))
         consumer.assign(starts)
         marks: dict[str, dict[int, int]] = {}
-        while ends and not deadline.passed:
+        while ends and not deadline.passed and not self._stop.is_set():
             for message in receive(consumer, 1_000, 0.5):
                 if message.error() is None:
                     self._note(marks, message.value())

@@ -27,6 +27,7 @@ from tailrace.bootstrap import build_worker
 from tailrace.codec.schemas import SchemaStore
 from tailrace.runtime.clock import SystemClock
 from tailrace.runtime.statistics import WorkerSnapshot
+from tailrace.runtime.stop import Stop
 from tailrace.runtime.worker import Worker
 from tailrace.settings import Settings, load
 from tailrace.settings.sinks import DurableTraceSettings
@@ -124,7 +125,7 @@ def _create_topics(broker: EmbeddedBroker, settings: Settings) -> None:
 
 def _worker(settings: Settings, log: TextIO) -> Worker:
     logger = StructuredLog("info", "json", log, system_now)
-    return build_worker(settings, schemas=SchemaStore(), topic_id=None, clock=CLOCK, logger=logger)
+    return build_worker(settings, schemas=SchemaStore(), topic_id=None, stop=Stop(), clock=CLOCK, logger=logger)
 
 
 def _work(plan: DemoPlan, broker: EmbeddedBroker, file: Path, worker: Worker, view: View) -> bool:

@@ -5,11 +5,9 @@ What other threads ask of a lane arrives as messages it serves between batches; 
 """
 
 import threading
-import traceback
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from tailrace.domain.projected import LaneItem
 from tailrace.runtime.attachment import Assigned, Attachment
@@ -17,6 +15,7 @@ from tailrace.runtime.catch_up import CatchUp
 from tailrace.runtime.clock import Clock, Deadline
 from tailrace.runtime.cursor_track import ClearedCursor, CursorTrack
 from tailrace.runtime.exporter import Exporter
+from tailrace.runtime.failures import place_of
 from tailrace.runtime.feed import Feed
 from tailrace.runtime.lane_records import LaneRecords
 from tailrace.runtime.ports import LaneLog, Log, Sink
@@ -191,7 +190,7 @@ class Lane:
         except BaseException as error:  # noqa: BLE001 - a thread has nobody to raise to; the worker asks `crash`
             self._crash = error
             self._logger.event(
-                "lane crashed", level="error", sink=self.sink_id, error=type(error).__name__, detail=_place_of(error)
+                "lane crashed", level="error", sink=self.sink_id, error=type(error).__name__, detail=place_of(error)
             )
             self.feed.room.ring()
 
@@ -301,9 +300,3 @@ class Lane:
         self._parts.sink.close(deadline)
         self._parts.log.close(deadline)
         self._parts.records.stopped()
-
-
-def _place_of(error: BaseException) -> str:
-    """File and line where it was raised: the text of an exception may hold what it was about, its place cannot."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown"

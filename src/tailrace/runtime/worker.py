@@ -10,7 +10,6 @@ intake. Stop is the same backwards, within one deadline:
     5. lanes close their sinks, journals write what is left, in this order, since lanes still hand in news
 """
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,6 +20,7 @@ from tailrace.runtime.intake import Intake
 from tailrace.runtime.lane import Lane
 from tailrace.runtime.ports import Log
 from tailrace.runtime.statistics import WorkerSnapshot
+from tailrace.runtime.stop import Stop
 
 
 class Closable(Protocol):
@@ -56,12 +56,12 @@ class Finished:
 class Worker:
     """Runs until told to stop. `run` on one thread, once; `stop` and `snapshot` from any."""
 
-    def __init__(self, parts: WorkerParts, shutdown_s: float, clock: Clock, logger: Log) -> None:
+    def __init__(self, parts: WorkerParts, shutdown_s: float, stop: Stop, clock: Clock, logger: Log) -> None:
         self._parts = parts
         self._shutdown_s = shutdown_s
         self._clock = clock
         self._logger = logger
-        self._stop = threading.Event()
+        self._stop = stop
 
     def stop(self) -> None:
         """Ask `run` to end; it does so within the shutdown deadline. Safe in a signal handler."""

@@ -1,15 +1,11 @@
-"""Where the parts of a worker meet: the only module that knows every concrete class."""
+"""Where the parts of a worker meet: this package alone knows every concrete class."""
 
-import signal
-import threading
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, Producer
 
-from tailrace.adapters.kafka_cluster import topic_id, wait_for_cluster
 from tailrace.adapters.kafka_journal import Journal
 from tailrace.adapters.kafka_ledger import KafkaLedger, KafkaLedgerHistory, KafkaRefusedLetters
 from tailrace.adapters.kafka_log import KafkaLaneLog, log_properties
@@ -31,7 +27,7 @@ from tailrace.domain.projected import LaneItem
 from tailrace.runtime.assignment import Assignment, AssignmentPlan
 from tailrace.runtime.attachment import Attachment, LaneFacts
 from tailrace.runtime.catch_up import CatchUp, RateLimit
-from tailrace.runtime.clock import Clock, SystemClock
+from tailrace.runtime.clock import Clock
 from tailrace.runtime.cursor_track import CursorTrack
 from tailrace.runtime.exporter import BatchLimits, Exporter
 from tailrace.runtime.feed import Feed
@@ -43,8 +39,8 @@ from tailrace.runtime.pacing import Pacing, Receiver
 from tailrace.runtime.poison_watch import PoisonWatch
 from tailrace.runtime.ports import Projector, Sink
 from tailrace.runtime.signal import Signal
-from tailrace.runtime.statistics import log_snapshot
-from tailrace.runtime.worker import Finished, Worker, WorkerParts
+from tailrace.runtime.stop import Stop
+from tailrace.runtime.worker import Worker, WorkerParts
 from tailrace.settings import Settings
 from tailrace.settings.budget import (
     OFFERS_PER_BUFFER,
@@ -83,6 +79,7 @@ class Surroundings:
     start_id: str
     clock: Clock
     logger: StructuredLog
+    stop: Stop
     room: Signal
 
     def producer(self, cluster: KafkaSettings, sizes: dict[str, Property]) -> Producer:
@@ -109,11 +106,13 @@ class _LanePlan:
 
 
 def build_worker(
-    settings: Settings, *, schemas: SchemaStore, topic_id: str | None, clock: Clock, logger: StructuredLog
+    settings: Settings, *, schemas: SchemaStore, topic_id: str | None, stop: Stop, clock: Clock, logger: StructuredLog
 ) -> Worker:
     """A worker made of real parts, not started yet. Makes clients: only in the process that runs it, no fork after."""
     projector = ReferenceProjector(settings.events.topic, schemas, max_event_bytes=settings.events.max_event_bytes)
-    around = Surroundings(settings, schemas, projector, topic_id, uuid.uuid4().hex[:12], clock, logger, room=Signal())
+    around = Surroundings(
+        settings, schemas, projector, topic_id, uuid.uuid4().hex[:12], clock, logger, stop, room=Signal()
+    )
     plans = _lane_plans(around)
     works = {plan.sink_id: Signal() for plan in plans}
 
@@ -161,69 +160,7 @@ def build_worker(
         clock=clock,
     )
     parts = WorkerParts(journals.all, lanes, intake, assignment)
-    return Worker(parts, settings.worker.shutdown_deadline_s, clock, logger)
-
-
-def run_worker(settings: Settings, logger: StructuredLog) -> int:
-    """Run a worker until SIGTERM or SIGINT, waiting for Kafka if it is not there yet. Returns the exit code."""
-    clock = SystemClock()
-    schemas = SchemaStore()
-    stop = threading.Event()
-    with _stopping_on_signals(stop.set):
-        cluster = wait_for_cluster(settings.kafka.properties(), stop, logger)
-        if cluster is None:
-            return 0
-        needed = [settings.events.topic, settings.health.topic]
-        needed += [settings.dead_letter.topic] if settings.dead_letter.topic else []
-        if missing := cluster.missing(needed):
-            logger.event(
-                "topics are missing: create them, for instance with 'tailrace topics apply'",
-                level="error",
-                topics=missing,
-            )
-            return 1
-        id_of_topic = topic_id(settings.kafka.properties(), settings.events.topic)
-        worker = build_worker(settings, schemas=schemas, topic_id=id_of_topic, clock=clock, logger=logger)
-        if stop.is_set():
-            return 0
-        with _stopping_on_signals(worker.stop):
-            if stop.is_set():
-                worker.stop()
-            finished: Finished = worker.run(_snapshot_on_request(worker, logger))
-    return 0 if finished.clean else 1
-
-
-def _snapshot_on_request(worker: Worker, logger: StructuredLog) -> Callable[[], None]:
-    """What a worker does between turns: after a SIGUSR1, where the system has it, every lane goes to the log."""
-    asked = False
-
-    def ask(*_: object) -> None:
-        nonlocal asked
-        asked = True
-
-    def answer() -> None:
-        # Not in the signal handler: it may interrupt this very thread inside a lock that a snapshot takes. For the same
-        # reason a plain flag and no Event: clearing one takes its lock, and the handler would wait for that for ever.
-        nonlocal asked
-        if asked:
-            asked = False
-            log_snapshot(worker.snapshot(), logger)
-
-    if hasattr(signal, "SIGUSR1"):
-        signal.signal(signal.SIGUSR1, ask)
-    return answer
-
-
-@contextmanager
-def _stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    for number in previous:
-        signal.signal(number, lambda *_: stop())
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+    return Worker(parts, settings.worker.shutdown_deadline_s, stop, clock, logger)
 
 
 class _Journals:
@@ -242,7 +179,12 @@ class _Journals:
         codec = LedgerCodec(around.schemas)
         self.ledger = KafkaLedger(health, codec)
         self.history = KafkaLedgerHistory(
-            settings.kafka.properties(), settings.health.topic, settings.events.topic, codec, around.clock
+            properties=settings.kafka.properties(),
+            health_topic=settings.health.topic,
+            events_topic=settings.events.topic,
+            codec=codec,
+            stop=around.stop,
+            clock=around.clock,
         )
         self.refused: KafkaRefusedLetters | None = None
         if settings.dead_letter.topic is not None:
