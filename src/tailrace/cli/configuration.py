@@ -1,0 +1,41 @@
+"""The `--config` option, and what every command does with the file it names."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tailrace.cli import exits
+from tailrace.settings import Settings, SettingsError, load
+from tailrace.settings.environment import CONFIG_VARIABLE
+
+ConfigOption = Annotated[
+    Path,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        envvar=CONFIG_VARIABLE,
+        help="The configuration, in YAML. TAILRACE_… variables override its keys: "
+        "TAILRACE_EVENTS__GROUP is events.group.",
+    ),
+]
+
+
+def configured(file: Path, warnings: Console | None = None) -> Settings:
+    """The settings of `file` and this process's environment; warnings go to `warnings`, or to standard error.
+
+    Ends the command with exit code 2 and one line per reason if they cannot be used.
+    """
+    err = warnings or Console(stderr=True, soft_wrap=True, highlight=False)
+    try:
+        settings, findings = load(file, os.environ)
+    except SettingsError as error:
+        for finding in error.findings:
+            err.print(str(finding), markup=False)
+        raise typer.Exit(exits.USAGE) from None
+    for finding in findings:
+        err.print(str(finding), markup=False)
+    return settings

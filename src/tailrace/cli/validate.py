@@ -1,0 +1,94 @@
+"""`tailrace validate`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from tailrace.adapters.client_check import refused_properties
+from tailrace.cli import exits
+from tailrace.cli.configuration import ConfigOption, configured
+from tailrace.cli.teaching import Teaching
+from tailrace.cli.topic_report import TIMEOUT_S, Timeout, report_topics
+from tailrace.codec.schemas import SchemaStore
+from tailrace.domain.errors import SchemaInvalid
+from tailrace.settings import Settings
+from tailrace.settings.budget import MemoryBudget, memory_budget
+from tailrace.settings.sinks import MIB
+
+TEACHING = Teaching(
+    promise="Check a configuration, and print how much memory it can take.",
+    about="""
+        Reads the file and the environment as strictly as a worker does, loads the schemas, tries the librdkafka
+        properties, and adds up every buffer and queue as if all were full at once. Without --offline it also looks at
+        the topics, like 'topics plan'. It changes nothing.
+    """,
+    examples=(
+        ("tailrace validate -c tailrace.yaml --offline", "in a build, before a deployment"),
+        ("tailrace validate -c tailrace.yaml", "with the cluster's topics"),
+    ),
+    ok="a worker can run with it",
+    failed="schemas, client properties or topics are not right",
+)
+
+
+def validate(
+    config: ConfigOption,
+    *,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask no cluster: for a build or a laptop.")] = False,
+    timeout_s: Timeout = TIMEOUT_S,
+) -> None:
+    settings = configured(config)
+    out = Console(soft_wrap=True, highlight=False)
+    # What fails is printed where it belongs; every check is made, so that one run shows all there is to mend.
+    checks = [_say_configuration(config, settings, out), _say_schemas(out), _say_clients(settings, out)]
+    _say_budget(memory_budget(settings), out)
+    if not offline:
+        checks.append(report_topics(settings, timeout_s, out))
+    raise typer.Exit(exits.OK if all(checks) else exits.FAILED)
+
+
+def _say_configuration(file: Path, settings: Settings, out: Console) -> bool:
+    out.print(f"configuration  ok: {file}, sinks {', '.join(sorted(settings.sinks))}", markup=False)
+    return True
+
+
+def _say_schemas(out: Console) -> bool:
+    try:
+        store = SchemaStore()
+    except SchemaInvalid as error:
+        out.print(f"schemas        wrong: {error}. Reinstall tailrace.", markup=False)
+        return False
+    out.print(f"schemas        ok: {len(store.known)} known, events are read by fingerprint", markup=False)
+    for refused in store.refused:
+        out.print(f"               {refused.source} is never read with: {refused.unsafe.rule}", markup=False)
+    return True
+
+
+def _say_clients(settings: Settings, out: Console) -> bool:
+    clusters = {"kafka": settings.kafka} | {
+        f"sinks.{sink_id}.kafka": settings.cluster_of(sink_id)
+        for sink_id in settings.sinks
+        if settings.cluster_of(sink_id) is not settings.kafka
+    }
+    refusals = {
+        key: refused for key, cluster in clusters.items() if (refused := refused_properties(cluster)) is not None
+    }
+    for key, refused in refusals.items():
+        out.print(f"clients        wrong: {key}.librdkafka: {refused}. Mend or remove the property.", markup=False)
+    if not refusals:
+        out.print("clients        ok: librdkafka takes the properties", markup=False)
+    return not refusals
+
+
+def _say_budget(budget: MemoryBudget, out: Console) -> None:
+    table = Table("part", "MiB", "how", title="Memory with everything full at once", title_justify="left")
+    table.columns[1].justify = "right"
+    for line in budget.lines:
+        table.add_row(line.part, f"{line.size_bytes / MIB:.1f}", line.how)
+    table.add_section()
+    limit = f"of {budget.limit_bytes / MIB:.1f} MiB allowed (worker.memory_limit_bytes)"
+    table.add_row("in all", f"{budget.total_bytes / MIB:.1f}", limit)
+    out.print(table)
