@@ -196,17 +196,17 @@ class Run:
     def _ending(self) -> Iterator[EventFields]:
         usage = dict(self._totals) or None
         draw = self.chance.between(1, 100)
-        if draw <= 80:
+        if draw <= 74:
             yield self._event("run", "run_completed", terminal=True, usage=usage)
-        elif draw <= 88:
+        elif draw <= 84:
             failure = self.chance.one_of(_MODEL_ERRORS)
             yield self._event("run", "run_failed", terminal=True, usage=usage, error_type=failure)
-        elif draw <= 93:
+        elif draw <= 90:
             yield self._event("run", "run_cancel_requested")
             yield self._event("run", "run_cancelled", terminal=True, usage=usage)
-        elif draw <= 96:
+        elif draw <= 94:
             yield self._event("run", "run_timed_out", terminal=True, usage=usage, error_type="timeout")
-        elif draw <= 98:
+        elif draw <= 97:
             yield self._event("run", "run_expired", terminal=True)  # a kind that no rule names
         # else: the agent's process died; its run has no end
 
