@@ -180,6 +180,8 @@ def _play(
     broker.accept_topic(topic)
     headline(f"the broker accepts {topic} again: {REFUSED_SINK} recovers and catches up from the log")
     _until(lambda: producer.poll() is not None)
+    if producer.returncode != 0:
+        return  # it has said on standard error why; the proof will find its events missing
     headline("no more events: the last lanes finish")
     give_up_s = CLOCK.now_s() + FINISH_WITHIN_S
     _until(lambda: _all_there(worker, plan) or CLOCK.now_s() >= give_up_s)
