@@ -31,6 +31,15 @@ class Unreadable:
     reason: UndecodableReason
 
 
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """What one lane makes of an offer, or of the part of it that it has not taken yet."""
+
+    items: Sequence[LaneItem]
+    filtered: int
+    unreadable: Sequence[Unreadable]
+
+
 class Sorting(Protocol):
     """What one lane wants of a projected event. Pure; called under the lane's lock."""
 
@@ -62,3 +71,21 @@ class DeadLetterSorting:
         if isinstance(projected, Undecodable):
             return (projected,), 0
         return (), len(projected)
+
+
+def sort_from(position: int, offer: Offer, sorting: Sorting) -> Sorted:
+    """Sort what the offer holds at `position` and above."""
+    items: list[LaneItem] = []
+    unreadable: list[Unreadable] = []
+    filtered = 0
+    sort = sorting.sort
+    for offset, projected in offer.entries:
+        if offset < position:
+            continue
+        match sort(projected):
+            case Unreadable() as gap:
+                unreadable.append(gap)
+            case (chosen, left_out):
+                items.extend(chosen)
+                filtered += left_out
+    return Sorted(items, filtered, unreadable)
