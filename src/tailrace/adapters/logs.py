@@ -29,6 +29,10 @@ _SEVERITY: Mapping[str, int] = {
 }
 
 
+CONFIGURATION_WARNING = "CONFWARN"
+"""librdkafka's word on properties: that the gapless guarantee is experimental, that one of the pass-through is
+for the other sort of client. Both are meant, and every new client says them again."""
+
 CLIENT_LINE_INTERVAL = timedelta(minutes=1)
 
 
@@ -91,6 +95,8 @@ class ClientLogger:
         """`level` is on the scale of `logging`; the parts are facility, client name and text."""
         del template  # always the same
         facility, client, text = (*map(str, parts), "", "", "")[:3]
+        if facility == CONFIGURATION_WARNING:
+            level = logging.DEBUG
         # What an unreachable broker costs is said by lanes and intake; here it is never more than a warning.
         mapped: Literal["debug", "info", "warning"] = (
             "warning" if level >= logging.WARNING else "info" if level >= logging.INFO else "debug"

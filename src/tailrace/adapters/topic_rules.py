@@ -161,7 +161,7 @@ def _remarks(one: WantedTopic, topic: FoundTopic, settings: Settings, needed_ms:
         yield from _ledger_remarks(one, topic, needed_ms)
     yield from _size_remarks(one, topic, settings)
     if topic.replicas == 1:
-        yield Remark(False, "has a single replica: its broker's disk is the only copy", "Fine for trying out")
+        yield Remark(False, "one replica: the disk of its broker has the only copy", "Fine for trying out")
 
 
 _COMPACTED: Mapping[Role, str] = {

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tailrace.cli import cursors, events, run, topics, validate
+from tailrace.cli import cursors, demo, events, run, topics, validate
 
 BEGIN_HERE = """Carry agent events from a Kafka topic to telemetry sinks, and account for every one of them.
 
@@ -55,6 +55,7 @@ def main() -> None:
     app(prog_name="tailrace")
 
 
+app.command("demo", help=demo.DEMO.text())(demo.demo)
 app.command("run", help=run.TEACHING.text())(run.run)
 app.command("validate", help=validate.TEACHING.text())(validate.validate)
 app.add_typer(cursors.app, name="cursors")

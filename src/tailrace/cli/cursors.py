@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from tailrace.adapters.cursor_report import TOPIC_IS_MISSING, CursorRow, CursorsUnknown, lanes_of, read_cursors
 from tailrace.cli import exits
+from tailrace.cli.columns import columns
 from tailrace.cli.configuration import ConfigOption, configured
 from tailrace.cli.teaching import Teaching
 from tailrace.cli.topic_report import TIMEOUT_S, Timeout
@@ -73,24 +73,26 @@ def show(
 
 
 def _print(rows: Sequence[CursorRow], out: Console) -> None:
-    table = Table("sink", "partition", "cursor", "log", "lag", "exported", "dropped", "")
-    for column in table.columns[1:7]:
-        column.justify = "right"
-    for row in rows:
-        table.add_row(
+    header = ("sink", "partition", "cursor", "log start", "log end", "lag", "exported", "dropped", "")
+    cells = [
+        (
             row.sink_id,
             str(row.partition),
             "-" if row.committed is None else str(row.committed),
-            f"{row.log_start} to {row.log_end}",
+            str(row.log_start),
+            str(row.log_end),
             "-" if row.lag is None else str(row.lag),
             str(row.exported),
             str(row.dropped),
-            _trouble(row) or ("" if row.committed is not None else "not begun"),
+            _trouble(row) or ("" if row.committed is not None else "no cursor yet"),
         )
-    out.print(table)
+        for row in rows
+    ]
+    out.print(columns(header, cells, right=range(1, 8)), markup=False)
     for sink_id in dict.fromkeys(row.sink_id for row in rows):
         lags = [row.lag for row in rows if row.sink_id == sink_id and row.lag is not None]
-        out.print(f"{sink_id}: lag {sum(lags)} over {len(lags)} partitions", markup=False)
+        begun = f"{sum(lags)} on {len(lags)} partitions" if lags else "unknown: it has no cursor yet"
+        out.print(f"lag of {sink_id}: {begun}", markup=False)
 
 
 def _trouble(row: CursorRow) -> str:

@@ -1,57 +1,71 @@
 """`tailrace demo`."""
 
-import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from tailrace.cli import exits
 from tailrace.cli.live import live_view
 from tailrace.cli.teaching import Teaching
 from tailrace.demo import DemoPlan, run_demo
 from tailrace.domain.errors import EmbeddedBrokerUnavailable
 from tailrace.runtime.clock import SystemClock
+from tailrace.runtime.statistics import WorkerSnapshot
 
-TEACHING = Teaching(
-    promise="Show the whole job in half a minute, and prove that nothing was lost.",
+DEMO = Teaching(
+    promise="Watch a worker meet an outage, and see proved that nothing was lost: half a minute, nothing to install.",
     about="""
-        A Kafka broker inside this process, a worker with three sinks, and another process that produces agent events
-        of invented runs. After a few seconds the broker refuses one sink's topic for a while: watch that lane fail,
-        fill up and catch up while the others go on.
+        A real worker runs on the Kafka cluster that comes with the client library, inside this process. Another process
+        sends agent events of invented runs, some of them undecodable. For a while the broker refuses one sink's topic:
+        its lane fails, fills up and falls behind, and the others go on; then it catches up from the log.
 
-        At the end a third process reads events, sinks and ledger back and accounts for every event and sink. Nothing
-        leaves this machine, and nothing has to be installed beside tailrace.
+        At the end a third process reads events, sinks, cursors and ledger from the broker and accounts for every event
+        at every sink.
     """,
     examples=(
         ("tailrace demo", ""),
-        ("tailrace demo --events 3000 --seed 1", "shorter, with other runs"),
-        ("tailrace demo --keep ./demo", "keep its configuration, log and files"),
+        ("tailrace demo --keep /tmp/demo", "and leave configuration, log and diagnostic file there"),
     ),
     ok="every event is exported or accounted for at every sink",
-    failed="it is not, or this platform's client library has no embedded broker",
+    failed="it is not, the worker did not stop cleanly, or this platform has no embedded broker",
 )
 
 
 def demo(
     *,
-    events: Annotated[int, typer.Option(min=500, max=25_000, help="How many agent events to produce.")] = 12_000,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same runs.")] = 7,
-    keep: Annotated[Path | None, typer.Option(file_okay=False, help="A folder for what is otherwise deleted.")] = None,
-    without_record: Annotated[
-        str | None, typer.Option(hidden=True, help="Hide one record from the proof, to see that it is missed.")
+    keep: Annotated[
+        Path | None, typer.Option("--keep", metavar="FOLDER", help="Work in this folder and leave what is in it.")
     ] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Which runs are invented.")] = DemoPlan().seed,
 ) -> None:
-    console = Console(highlight=False)
-    audit_arguments = () if without_record is None else ("--without-record", without_record)
-    plan = DemoPlan(events=events, seed=seed, audit_arguments=audit_arguments)
-    clock = SystemClock()
-    with tempfile.TemporaryDirectory(prefix="tailrace-demo-") as temporary:
-        directory = keep or Path(temporary)
-        directory.mkdir(parents=True, exist_ok=True)
+    """Play the demonstration."""
+    console, clock = Console(highlight=False), SystemClock()
+
+    def view(snapshot: Callable[[], WorkerSnapshot]) -> AbstractContextManager[Callable[[str], None]]:
+        return live_view(snapshot, console, clock)
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, soft_wrap=True)
+
+    with _folder(keep) as folder:
         try:
-            exit_code = run_demo(plan, directory, lambda snapshot: live_view(snapshot, console, clock), console.print)
+            code = run_demo(DemoPlan(seed=seed), folder, view, say)
         except EmbeddedBrokerUnavailable as unavailable:
-            typer.echo(f"tailrace demo: {unavailable}", err=True)
-            exit_code = 1
-    raise typer.Exit(exit_code)
+            Console(stderr=True, soft_wrap=True).print(f"{unavailable}.", markup=False, highlight=False)
+            code = exits.FAILED
+    raise typer.Exit(code)
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep
+        return
+    with TemporaryDirectory(prefix="tailrace-demo-") as folder:
+        yield Path(folder)

@@ -1,13 +1,14 @@
 """Topics of a configuration against those of its clusters, as text."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from tailrace.adapters.topic_rules import Existing, ToCreate, TopicStep, plan_topics, wanted_topics
+from tailrace.adapters.topic_rules import Existing, Remark, ToCreate, TopicStep, plan_topics, wanted_topics
 from tailrace.adapters.topics import Unreachable, find_topics
+from tailrace.cli.columns import columns
 from tailrace.settings import Settings
 
 TIMEOUT_S = 10.0
@@ -41,27 +42,33 @@ def topic_steps(
     return plan_topics(settings, found, partitions=partitions, replicas=replicas)
 
 
-def print_steps(steps: tuple[TopicStep, ...], out: Console) -> None:
-    table = Table("topic", "for", "key", "partitions", "state", title="Topics", title_justify="left")
+def print_steps(steps: Sequence[TopicStep], out: Console) -> None:
+    """The topics in aligned columns, and below them what is to be made, what is wrong, and what is worth knowing."""
+    out.print(columns(("topic", "for", "key", "partitions", "state"), list(map(_row, steps)), right=[3]), markup=False)
     for step in steps:
-        wanted = step.wanted
-        partitions = step.partitions if isinstance(step, ToCreate) else step.found.partitions
-        table.add_row(wanted.name, wanted.role.value, wanted.key, str(partitions), _state(step))
-    out.print(table)
+        if isinstance(step, ToCreate):
+            out.print(f"to make: {step.wanted.name} with {_how(step)}", markup=False)
+    topics_by_remark: dict[Remark, list[str]] = {}
     for step in steps:
         if isinstance(step, Existing):
             for remark in step.remarks:
-                sort = "wrong" if remark.breaks_promise else "note"
-                out.print(f"{sort}: {step.wanted.name} {remark.wrong}. {remark.remedy}.", markup=False)
+                topics_by_remark.setdefault(remark, []).append(step.wanted.name)
+    for remark, topics in sorted(topics_by_remark.items(), key=lambda one: not one[0].breaks_promise):
+        sort = "wrong" if remark.breaks_promise else "note"
+        out.print(f"{sort}: {', '.join(topics)}: {remark.wrong}. {remark.remedy}.", markup=False)
 
 
-def _state(step: TopicStep) -> str:
+def _row(step: TopicStep) -> tuple[str, ...]:
+    wanted = step.wanted
     match step:
-        case ToCreate(replicas=replicas, config=config):
-            settings = ", ".join(f"{name}={value}" for name, value in config.items())
-            copies = "the cluster's default of" if replicas == -1 else str(replicas)
-            return f"missing: would be made with {copies} replicas, {settings}"
-        case Existing(fits=True):
-            return "ok"
-        case Existing():
-            return "wrong, see below"
+        case ToCreate(partitions=partitions):
+            state = "missing"
+        case Existing(found=found, fits=fits):
+            partitions, state = found.partitions, "ok" if fits else "wrong"
+    return wanted.name, wanted.role.value, wanted.key, str(partitions), state
+
+
+def _how(step: ToCreate) -> str:
+    replicas = "the cluster's default of replicas" if step.replicas == -1 else f"{step.replicas} replicas"
+    config = "".join(f", {name}={value}" for name, value in step.config.items())
+    return f"{step.partitions} partitions, {replicas}{config}"

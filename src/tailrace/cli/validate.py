@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from tailrace.adapters.client_check import refused_properties
 from tailrace.cli import exits
+from tailrace.cli.columns import columns
 from tailrace.cli.configuration import ConfigOption, configured
 from tailrace.cli.teaching import Teaching
 from tailrace.cli.topic_report import TIMEOUT_S, Timeout, report_topics
@@ -84,11 +84,8 @@ def _say_clients(settings: Settings, out: Console) -> bool:
 
 
 def _say_budget(budget: MemoryBudget, out: Console) -> None:
-    table = Table("part", "MiB", "how", title="Memory with everything full at once", title_justify="left")
-    table.columns[1].justify = "right"
-    for line in budget.lines:
-        table.add_row(line.part, f"{line.size_bytes / MIB:.1f}", line.how)
-    table.add_section()
-    limit = f"of {budget.limit_bytes / MIB:.1f} MiB allowed (worker.memory_limit_bytes)"
-    table.add_row("in all", f"{budget.total_bytes / MIB:.1f}", limit)
-    out.print(table)
+    rows = [(f"  {line.part}", f"{line.size_bytes / MIB:.1f}", line.how) for line in budget.lines]
+    limit = f"worker.memory_limit_bytes is {budget.limit_bytes / MIB:.1f} MiB"
+    rows.append(("  in all", f"{budget.total_bytes / MIB:.1f}", limit))
+    out.print("memory         ok: with everything full at once")
+    out.print(columns(("  part", "MiB", "how"), rows, right=[1]), markup=False)

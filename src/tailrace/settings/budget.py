@@ -142,25 +142,25 @@ def memory_budget(settings: Settings) -> MemoryBudget:
     """The budget of this configuration, whether it fits or not. Pure: nothing is measured, nothing allocated."""
     events = settings.events
     lines = [
-        BudgetLine("process", _PROCESS_BYTES, "interpreter, libraries, first client"),
+        BudgetLine("process", _PROCESS_BYTES, "interpreter and libraries"),
         BudgetLine(
             "intake",
             _reader_bytes(events, events.fetch_kbytes),
-            f"{events.fetch_kbytes} KiB fetched ahead x {_FETCHED_FACTOR}, {_BROKERS} responses, one consumer",
+            _reader_how(events.fetch_kbytes),
         ),
-        BudgetLine("offers", _offer_bytes(settings), "a quarter of the smallest buffer, on its way to the lanes"),
-        BudgetLine("ledger", _journal_bytes(events), f"its producer, and {JOURNAL_ENTRIES} entries that wait"),
+        BudgetLine("offers", _offer_bytes(settings), "a quarter of the smallest buffer"),
+        BudgetLine("ledger", _journal_bytes(events), f"producer, {JOURNAL_ENTRIES} entries"),
         BudgetLine(
             "ledger reader",
             _reader_bytes(events, CATCH_UP_FETCH_KBYTES),
-            f"{CATCH_UP_FETCH_KBYTES} KiB fetched ahead x {_FETCHED_FACTOR}, {_BROKERS} responses, one consumer",
+            _reader_how(CATCH_UP_FETCH_KBYTES),
         ),
     ]
     for sink_id, sink in settings.sinks.items():
         lines += _lane_lines(f"sink {sink_id}", sink, events, has_producer=isinstance(sink, DurableTraceSettings))
     if settings.dead_letter.topic is not None:
         lines += _lane_lines("dead letters", LaneSettings(), events, has_producer=True)
-        letters = f"their producer, and {JOURNAL_ENTRIES} that wait"
+        letters = f"producer, {JOURNAL_ENTRIES} letters"
         lines.append(BudgetLine("refused records", _journal_bytes(events), letters))
     return MemoryBudget(tuple(lines), settings.worker.memory_limit_bytes)
 
@@ -171,18 +171,17 @@ def _lane_lines(name: str, lane: LaneSettings, events: EventsSettings, *, has_pr
         BudgetLine(
             f"{name}: buffer",
             buffer.capacity_bytes + buffer.capacity_records * _BUFFERED_RECORD_EXTRA_BYTES,
-            f"{buffer.capacity_bytes // KIB} KiB of records, {_BUFFERED_RECORD_EXTRA_BYTES} bytes around each of "
-            f"{buffer.capacity_records}",
+            f"{buffer.capacity_bytes // MIB} MiB, {buffer.capacity_records} x {_BUFFERED_RECORD_EXTRA_BYTES} B around",
         ),
         BudgetLine(
             f"{name}: notes",
             lane.max_ahead_records * _NOTE_BYTES,
-            f"{_NOTE_BYTES} bytes for each of {lane.max_ahead_records} events between cursor and position",
+            f"{lane.max_ahead_records} x {_NOTE_BYTES} B before the cursor passes",
         ),
         BudgetLine(
             f"{name}: log reader",
             _reader_bytes(events, CATCH_UP_FETCH_KBYTES),
-            f"{CATCH_UP_FETCH_KBYTES} KiB fetched ahead x {_FETCHED_FACTOR}, {_BROKERS} responses, one consumer",
+            _reader_how(CATCH_UP_FETCH_KBYTES),
         ),
     ]
     if has_producer:
@@ -192,17 +191,21 @@ def _lane_lines(name: str, lane: LaneSettings, events: EventsSettings, *, has_pr
                 2 * _producer_queue_bytes(batch, events)
                 + batch.records * _QUEUED_MESSAGE_EXTRA_BYTES
                 + _PRODUCER_BYTES,
-                "one batch, and one record over, queued and again in requests",
+                "a batch, queued and in requests",
             )
         )
     else:
-        lines.append(BudgetLine(f"{name}: batch", 2 * batch.bytes, "one batch, and as it is written"))
+        lines.append(BudgetLine(f"{name}: batch", 2 * batch.bytes, "a batch, as records and as lines"))
     return lines
 
 
 def _reader_bytes(events: EventsSettings, queue_kbytes: int) -> int:
     response_bytes = int(str(_fetch_properties(events, queue_kbytes)["fetch.max.bytes"]))
     return int(queue_kbytes * KIB * _FETCHED_FACTOR) + _BROKERS * response_bytes + _CONSUMER_BYTES
+
+
+def _reader_how(queue_kbytes: int) -> str:
+    return f"{queue_kbytes // KIB} MiB ahead x {_FETCHED_FACTOR}, {_BROKERS} responses"
 
 
 def _offer_bytes(settings: Settings) -> int:

@@ -123,7 +123,9 @@ def batches_fit_buffers(settings: Settings) -> Iterator[Finding]:
 def drains_in_time(settings: Settings) -> Iterator[Finding]:
     """A revocation that outlasts the session loses the partitions before their cursors are committed."""
     half_s = settings.events.session_timeout_ms / 2_000
-    if settings.worker.shutdown_deadline_s >= half_s:
+    # The default is nobody's wish: only who asked for a long stop is told what it does not do.
+    asked = "shutdown_deadline_s" in settings.worker.model_fields_set
+    if asked and settings.worker.shutdown_deadline_s >= half_s:
         yield _warning(
             "worker.shutdown_deadline_s",
             f"{settings.worker.shutdown_deadline_s:g} s is not below half of events.session_timeout_ms ({half_s:g} s): "

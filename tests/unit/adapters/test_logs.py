@@ -145,6 +145,7 @@ def test_client_lines_say_who_and_what_and_at_most_once_a_minute_each() -> None:
     client.log(40, "%s [%s] %s", "FAIL", "tailrace#consumer-2", "Connect failed")
     wall.at += timedelta(minutes=1)
     client.log(40, "%s [%s] %s", "FAIL", "tailrace#producer-1", "Connect failed")
+    client.log(30, "%s [%s] %s", "CONFWARN", "tailrace#producer-1", "experimental")
     client.log(10, "%s [%s] %s", "CONF", "tailrace#producer-1", "all of it")
 
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
