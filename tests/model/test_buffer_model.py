@@ -84,7 +84,7 @@ class Pair:
         steps: dict[int, Callable[[int], str]] = {
             9: self.admit_all,
             10: self.take,
-            11: self.take,
+            11: self.deliver,
             12: self.acknowledge,
             13: self.acknowledge,
             14: self.give_back,
@@ -96,7 +96,7 @@ class Pair:
         self.made += 1
         terminal = argument % 3 == 2
         # A large terminal among small progress takes several to make room; one larger than the bound takes all.
-        sizes = (0, 1, 8, 8, 8, 13, 13, 40) if terminal else (0, 1, 1, 2, 2, 3, 5, 20)
+        sizes = (0, 1, 8, 8, 8, 13, 13, 40) if terminal else (0, 1, 1, 2, 2, 4, 7, 20)
         return Item(
             number=self.made,
             terminal_preserved=terminal,
@@ -136,6 +136,12 @@ class Pair:
         expected = self.model.take(max_records, max_bytes)
         assert self.buffer.take(max_records, max_bytes) == expected
         return f"take {max_records} records, {max_bytes} bytes -> {expected}"
+
+    def deliver(self, argument: int) -> str:
+        taken = self.take(argument)
+        self.model.acknowledge(self.model.out)
+        self.buffer.acknowledge(self.buffer.in_flight)
+        return f"{taken}, acknowledge all"
 
     def acknowledge(self, argument: int) -> str:
         if argument >= 240:
