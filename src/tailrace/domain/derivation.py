@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from tailrace.domain.cursors import EventCursor, RunScope, SourceCursor
 from tailrace.domain.errors import MissingField, TelemetryFailure
-from tailrace.domain.events import AgentEvent, UsageUnits
+from tailrace.domain.events import AgentEvent, EventFacts, UsageUnits
 from tailrace.domain.kinds import EventFamily, ProjectionKind, SinkKind, TerminalStatus
 from tailrace.domain.privacy import ContentCaptureMode, RetentionClass
 from tailrace.domain.projection_rules import (
@@ -67,12 +67,8 @@ def usage_from_event(
     if scope is None:
         raise _misplaced(event.event_family)
     rule = planned(ProjectionKind.USAGE, terminal_status=TerminalStatus.COMPLETED, usage_scope=scope)
-    return replace(
-        _bare_projection(event, rule, event_cursor, event.journal_cursor or event_cursor),
-        provider_id=provider_id,
-        model_id=model_id,
-        usage=usage,
-    )
+    facts = EventFacts(provider_id=provider_id, model_id=model_id, usage=usage)
+    return _carrying(event, rule, facts, event_cursor, event.journal_cursor or event_cursor)
 
 
 def usage_record(projection: Projection, usage_record_id: str) -> TelemetryRecord:
@@ -119,27 +115,25 @@ def sink_health_projection(basis: Projection, sink_id: str, sink_kind: SinkKind,
 
 def _projection(event: AgentEvent, rule: PlannedProjection) -> Projection:
     here = event.cursor(RunScope(event.run_id))
+    source_cursor: SourceCursor | None = event.journal_cursor
     facts = event.facts
     match rule.kind:
         case ProjectionKind.RUN_TERMINAL:
-            return _bare_projection(event, rule, here, event.journal_cursor)
+            facts = EventFacts()
         case ProjectionKind.USAGE:
-            assert facts.usage is not None
-            return usage_from_event(
-                event, facts.usage, event_cursor=here, provider_id=facts.provider_id, model_id=facts.model_id
-            )
+            facts = replace(facts, tool_name=None)
+            source_cursor = source_cursor or here
         case _:
-            return replace(
-                _bare_projection(event, rule, here, event.journal_cursor),
-                provider_id=facts.provider_id,
-                model_id=facts.model_id,
-                tool_name=facts.tool_name,
-                cost=facts.cost if rule.carries_cost else None,
-            )
+            pass
+    return _carrying(event, rule, facts, here, source_cursor)
 
 
-def _bare_projection(
-    event: AgentEvent, rule: PlannedProjection, event_cursor: EventCursor | None, source_cursor: SourceCursor | None
+def _carrying(
+    event: AgentEvent,
+    rule: PlannedProjection,
+    facts: EventFacts,
+    event_cursor: EventCursor | None,
+    source_cursor: SourceCursor | None,
 ) -> Projection:
     return Projection(
         projection_id=rule.projection_id(event.event_id),
@@ -167,7 +161,12 @@ def _bare_projection(
         retention=RetentionClass.RUN_SCOPED,
         content_capture=ContentCaptureMode.OFF,
         redaction_policy_id=event.redaction_policy_id,
+        provider_id=facts.provider_id,
+        model_id=facts.model_id,
+        tool_name=facts.tool_name,
+        usage=facts.usage if rule.carries_usage else None,
         usage_scope=rule.usage_scope,
+        cost=facts.cost if rule.carries_cost else None,
         terminal_status=rule.terminal_status,
         redacted_summary=rule.summary,
     )
