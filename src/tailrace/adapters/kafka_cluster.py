@@ -30,7 +30,7 @@ class ClusterFacts:
 def wait_for_cluster(properties: Properties, stop: Interrupt, logger: Log) -> ClusterFacts | None:
     """The cluster's topics as soon as it answers, however long that takes; None if `stop` came first."""
     # A short-lived AdminClient: what is asked here is metadata, none of the group calls that abort a process.
-    admin = AdminClient({**properties, "log.connection.close": False, "reconnect.backoff.max.ms": 1_000})
+    admin = AdminClient(dict(properties))
     waiting = False
     while not stop.is_set():
         try:
@@ -53,7 +53,7 @@ def topic_id(properties: Properties, topic: str) -> str | None:
 
     Brokers before 3.1, and librdkafka's mock, cannot tell.
     """
-    admin = AdminClient({**properties, "log.connection.close": False})
+    admin = AdminClient(dict(properties))
     ask: Callable[..., Mapping[str, object]] = admin.describe_topics
     try:
         described = ask(TopicCollection([topic]), request_timeout=METADATA_TIMEOUT_S)

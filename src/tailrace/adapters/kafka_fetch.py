@@ -19,8 +19,6 @@ READER: Mapping[str, str | int | bool] = {
     "isolation.level": "read_committed",
     # A flipped bit decodes without an error in four of ten cases; Avro has no checksum of its own.
     "check.crcs": True,
-    "log.connection.close": False,
-    "reconnect.backoff.max.ms": 1_000,
 }
 """What every consumer of the events topic is made with."""
 

@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, Producer
 from tailrace.adapters.kafka_journal import Journal
 from tailrace.adapters.kafka_ledger import KafkaLedger, KafkaLedgerHistory, KafkaRefusedLetters
 from tailrace.adapters.kafka_log import KafkaLaneLog, log_properties
-from tailrace.adapters.kafka_shipping import ORDERED_PRODUCER, Shipper
+from tailrace.adapters.kafka_shipping import ORDERED_PRODUCER, PREFERRED, Shipper
 from tailrace.adapters.kafka_sink import DeadLetterSink, DurableTraceSink
 from tailrace.adapters.kafka_source import KafkaEventSource, source_properties
 from tailrace.adapters.local_diagnostic import LocalDiagnosticSink, RecordReader
@@ -43,6 +43,7 @@ from tailrace.runtime.stop import Stop
 from tailrace.runtime.worker import Worker, WorkerParts
 from tailrace.settings import Settings
 from tailrace.settings.budget import (
+    JOURNAL_ENTRIES,
     OFFERS_PER_BUFFER,
     PROJECTIONS_PER_EVENT,
     catch_up_properties,
@@ -61,12 +62,6 @@ from tailrace.settings.sinks import (
     TestSinkSettings,
 )
 
-JOURNAL_RECORDS = 5_000
-"""Entries that may wait for the health topic; lanes keep what does not fit, so this bounds memory and nothing else."""
-
-DRAIN_SHARE_OF_SESSION = 0.4
-"""A hand-over has to be over while the membership still holds; the group takes us for dead after a whole session."""
-
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -83,7 +78,8 @@ class Surroundings:
     room: Signal
 
     def producer(self, cluster: KafkaSettings, sizes: dict[str, Property]) -> Producer:
-        return Producer({**self._client(cluster), **ORDERED_PRODUCER, **sizes}, logger=ClientLogger(self.logger))
+        client = {**PREFERRED, **self._client(cluster), **ORDERED_PRODUCER, **sizes}
+        return Producer(client, logger=ClientLogger(self.logger))
 
     def consumer(self, properties: dict[str, Property], on_commit: Callable[..., None]) -> Consumer:
         client = {**self._client(self.settings.kafka), **properties, "on_commit": on_commit}
@@ -172,14 +168,14 @@ class _Journals:
 
         def journal(name: str, topic: str) -> Journal:
             shipper = Shipper(lambda: around.producer(settings.kafka, sizes), topic, 30.0, around.clock)
-            return Journal(name, shipper, JOURNAL_RECORDS, on_written, around.logger)
+            return Journal(name, shipper, JOURNAL_ENTRIES, on_written, around.logger)
 
         health = journal("ledger", settings.health.topic)
         self.all = [health]
         codec = LedgerCodec(around.schemas)
         self.ledger = KafkaLedger(health, codec)
         self.history = KafkaLedgerHistory(
-            properties=settings.kafka.properties(),
+            properties={**settings.kafka.properties(), **catch_up_properties(settings.events)},
             health_topic=settings.health.topic,
             events_topic=settings.events.topic,
             codec=codec,
@@ -315,11 +311,9 @@ def _lane(plan: _LanePlan, feeds: dict[str, Feed], journals: _Journals, around: 
 
 
 def _assignment_plan(settings: Settings) -> AssignmentPlan:
-    drain_s = min(
-        settings.worker.shutdown_deadline_s, DRAIN_SHARE_OF_SESSION * settings.events.session_timeout_ms / 1_000
-    )
     smallest = min(sink.buffer.capacity_records for sink in settings.sinks.values())
-    return AssignmentPlan(smallest // PROJECTIONS_PER_EVENT, settings.worker.commit_interval_ms / 1_000, drain_s)
+    commit_interval_s = settings.worker.commit_interval_ms / 1_000
+    return AssignmentPlan(smallest // PROJECTIONS_PER_EVENT, commit_interval_s, settings.drain_s)
 
 
 def _offer_size(settings: Settings) -> OfferSize:

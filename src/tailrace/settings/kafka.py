@@ -12,6 +12,15 @@ from tailrace.settings.values import FROZEN, Section, unusable
 Property = str | int | float | bool
 
 
+PREFERRED: Mapping[str, Property] = {
+    # The client's default of 10 s between attempts would outlast most outages by that much.
+    "reconnect.backoff.max.ms": 1_000,
+    # Brokers close idle connections all day; each would be a line that looks like trouble.
+    "log.connection.close": False,
+}
+"""What every client does unless `librdkafka` says otherwise."""
+
+
 def _scalar(value: object) -> object:
     if not isinstance(value, Property):
         raise unusable("is not a plain value", "Write one text, number or truth value, as librdkafka's manual has it")
@@ -146,7 +155,12 @@ class KafkaSettings(Section):
 
     def properties(self) -> dict[str, Property]:
         """Address, security and pass-through as librdkafka properties, secrets in clear: for a client's constructor."""
-        return {"bootstrap.servers": self.bootstrap_servers, **self.security.properties(), **self.librdkafka}
+        return {
+            **PREFERRED,
+            "bootstrap.servers": self.bootstrap_servers,
+            **self.security.properties(),
+            **self.librdkafka,
+        }
 
     def is_same_cluster_as(self, other: "KafkaSettings") -> bool:
         """Whether the two name a common address. Different names of one cluster go unnoticed."""

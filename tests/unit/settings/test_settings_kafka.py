@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from tests.unit.settings.written import PLAIN, loaded, only, refused
 
+from tailrace.settings.kafka import PREFERRED
 from tailrace.settings.passthrough import DENIED, refusal
 
 WORD = "correct-horse-battery"
@@ -27,6 +28,7 @@ def test_address_security_and_pass_through_become_client_properties(tmp_path: Pa
     )
 
     assert loaded(tmp_path, text).kafka.properties() == {
+        **PREFERRED,
         "bootstrap.servers": "kafka-1:9092",
         "security.protocol": "SASL_SSL",
         "sasl.mechanisms": "SCRAM-SHA-512",
@@ -147,3 +149,11 @@ def test_two_clusters_are_one_if_they_share_an_address(tmp_path: Path) -> None:
     assert one.bootstrap_servers == "a:1,b:2"
     assert one.is_same_cluster_as(same)
     assert not one.is_same_cluster_as(other)
+
+
+def test_what_is_only_preferred_can_be_changed(tmp_path: Path) -> None:
+    changed = ", ".join(f"{name}: 5" for name in PREFERRED)
+
+    properties = loaded(tmp_path, with_kafka(f"  librdkafka: {{{changed}}}\n")).kafka.properties()
+
+    assert {name: properties[name] for name in PREFERRED} == dict.fromkeys(PREFERRED, 5)
