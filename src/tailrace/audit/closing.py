@@ -1,0 +1,115 @@
+"""What can be said of one sink on one partition once all its events have been seen."""
+
+from itertools import pairwise
+
+from tailrace.audit.findings import FindingCode, NoteCode
+from tailrace.audit.ledger import RETENTION_LOST, History, Mark
+from tailrace.audit.rules import RANK_MASK, offset_of
+from tailrace.audit.sequence import Causes, Examined, examine
+from tailrace.audit.sink_check import SinkCheck
+
+
+def close(check: SinkCheck, low: int, high: int, *, expect_no_duplicates: bool) -> None:
+    """Check left-over records, the cursor, the order, the gaps and the marks. `low` and `high` are the log's ends."""
+    for number in check.left_over():
+        offset = offset_of(number)
+        if offset < low:
+            check.totals.gone_records += 1
+        elif check.sums.has(offset):
+            check.speaker.about_unit(FindingCode.NO_SUCH_PROJECTION, number)
+        else:
+            check.speaker.about_unit(FindingCode.NO_SUCH_EVENT, number)
+    _check_cursor(check, low, high)
+    _check_starts(check)
+    _check_order(check, expect_no_duplicates=expect_no_duplicates)
+    _check_gaps(check, low, high)
+    for mark in check.standing.history.marks:
+        _check_mark(check, mark, low)
+
+
+def _check_cursor(check: SinkCheck, low: int, high: int) -> None:
+    cursor, history = check.standing.cursor, check.standing.history
+    if cursor is None:
+        return
+    if cursor > high:
+        check.speaker.about_all(FindingCode.CURSOR_BEYOND_LOG_END, f"cursor {cursor}, log end {high}")
+    begin = history.starts[0].cursor if history.starts and history.starts[0].origin == "start_at" else 0
+    check.totals.gone_offsets += max(0, min(cursor, low) - begin)
+    if history.starts and cursor < history.starts[-1].cursor:
+        check.speaker.note(NoteCode.CURSOR_SET_BACK, detail=f"from {history.starts[-1].cursor} to {cursor}")
+    if not history.starts and check.sums.units_below(cursor) and not check.standing.ledger_trimmed:
+        check.speaker.about_all(FindingCode.LANE_START_MISSING, f"cursor {cursor}")
+
+
+def _check_starts(check: SinkCheck) -> None:
+    starts = check.standing.history.starts
+    for earlier, later in pairwise(starts):
+        if later.cursor < earlier.cursor:
+            check.speaker.note(NoteCode.CURSOR_SET_BACK, detail=f"from {earlier.cursor} to {later.cursor}")
+    digests = {start.config_digest for start in starts} - set(check.standing.plan.earlier_selections)
+    if len(digests) > 1:
+        check.speaker.note(NoteCode.CONFIG_CHANGED, detail=", ".join(sorted(digests)))
+
+
+def _check_order(check: SinkCheck, *, expect_no_duplicates: bool) -> None:
+    standing, history, say = check.standing, check.standing.history, check.speaker
+    restarts = [start.cursor for start in history.restarts()]
+    causes = Causes(restarts, history.failed, history.refused, standing.failed_elsewhere)
+    for column in (standing.columns or {}).values():
+        examined = examine(column.units, causes)
+        check.totals.duplicates += len(examined.repeats)
+        for number in examined.unexplained:
+            say.about_unit(FindingCode.DUPLICATE_UNEXPLAINED, number)
+        for number in examined.repeats if expect_no_duplicates else ():
+            say.about_unit(FindingCode.DUPLICATE, number)
+        for number in examined.late:
+            if not _was_claimed(history, number) and not standing.plan.earlier_selections:
+                say.about_unit(FindingCode.OUT_OF_ORDER, number)
+        _check_stretches(check, examined)
+
+
+def _was_claimed(history: History, number: int) -> bool:
+    """Whether a gap once claimed the unit: a lane that gave it up and crashed leaves it to the next, behind others."""
+    rank = number & RANK_MASK
+    return any(rank in claim.ranks or not claim.ranks for claim in history.claims_at(offset_of(number)))
+
+
+def _check_stretches(check: SinkCheck, examined: Examined) -> None:
+    bound, starts = check.standing.plan.max_resent_offsets, check.standing.history.starts
+    if bound is None or any(later.cursor < earlier.cursor for earlier, later in pairwise(starts)):
+        return  # a cursor that a zombie set back costs duplicates without a bound, and no loss
+    for stretch in examined.stretches:
+        if offset_of(stretch.reached) - offset_of(stretch.first) > bound:
+            check.speaker.about_unit(FindingCode.DUPLICATE_BEYOND_BOUND, stretch.first)
+
+
+def _check_gaps(check: SinkCheck, low: int, high: int) -> None:
+    history, say = check.standing.history, check.speaker
+    for count in history.counts:
+        if count.stated != count.summed:
+            say.about_all(FindingCode.GAP_MISCOUNTED, f"states {count.stated}, its runs have {count.summed}")
+    if history.claims and not history.starts and not check.standing.ledger_trimmed:
+        say.about_all(FindingCode.LANE_START_MISSING, "a gap")
+    for claim in history.claims:
+        if claim.first > claim.last:
+            say.about_offset(FindingCode.GAP_OF_NOTHING, claim.first, detail="a run that ends before it begins")
+        if claim.last >= high:
+            say.about_offset(FindingCode.GAP_BEYOND_LOG_END, claim.last)
+        if claim.reason == RETENTION_LOST:
+            continue  # a bare range: nobody knows what was in it
+        for offset in {claim.first, claim.last}:
+            if low <= offset < min(high, claim.counts_below) and not check.sums.has(offset):
+                say.about_offset(FindingCode.GAP_OF_NOTHING, offset, detail="no event")
+
+
+def _check_mark(check: SinkCheck, mark: Mark, low: int) -> None:
+    """A mark counts at least every unit between its lane's start and itself; more, where the lane ran ahead."""
+    own = [s for s in check.standing.history.starts if s.order < mark.order and s.start_id == mark.start_id]
+    if not own:
+        if not check.standing.ledger_trimmed:
+            check.speaker.about_all(FindingCode.LANE_START_MISSING, "an export mark")
+        return
+    begin = own[-1].cursor
+    if begin >= low and check.sums.units_below(mark.next_offset) - check.sums.units_below(begin) > mark.accounted:
+        detail = f"next offset {mark.next_offset}, counts {mark.accounted}"
+        check.speaker.about_all(FindingCode.MARK_SHORT, detail)

@@ -1,0 +1,204 @@
+"""The ledger as an audit reads it: per sink and events partition, what was claimed, and in which order."""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tailrace.audit.evidence import Message, PartitionRead
+from tailrace.audit.findings import FindingCode, Findings, NoteCode
+from tailrace.audit.rules import RANKS
+from tailrace.audit.sequence import Offsets
+from tailrace.audit.wire import Schemas
+
+NEVER = 1 << 62
+"""Above every offset: a gap that no later lane start limits."""
+
+UNDECODABLE = "undecodable"
+RETENTION_LOST = "retention_lost"
+REFUSALS = frozenset({"export_rejected", "serialization", "schema_mismatch"})
+"""Reasons that are a sink's verdict on one record, which therefore has a dead letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneStart:
+    """`order` counts the entries of one sink and partition."""
+
+    order: int
+    cursor: int
+    origin: str
+    config_digest: str
+    start_id: str
+
+
+@dataclass(slots=True)
+class Claim:
+    """One run of a gap: these ranks are missing at these offsets; no ranks: the whole event.
+
+    It counts at offsets below `counts_below`, the cursor of the lane start that came next.
+    """
+
+    first: int
+    last: int
+    ranks: frozenset[int]
+    reason: str
+    entry: str
+    order: int
+    counts_below: int = NEVER
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A progress mark; `accounted` is everything it counts, `early` whether it was there before sinks were read."""
+
+    order: int
+    start_id: str
+    next_offset: int
+    accounted: int
+    early: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GapCount:
+    """What a gap says of its own size, against its runs."""
+
+    entry: str
+    stated: int
+    summed: int
+
+
+@dataclass(slots=True)
+class History:
+    """Everything the ledger says of one sink on one events partition, in ledger order."""
+
+    starts: list[LaneStart] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    counts: list[GapCount] = field(default_factory=list)
+    failed: list[Offsets] = field(default_factory=list)
+    refused: list[Offsets] = field(default_factory=list)
+    health_partitions: set[int] = field(default_factory=set)
+    entries: int = 0
+
+    def close(self) -> None:
+        """Limit each gap by the lane start that came next, and sort what is going to be searched."""
+        orders = [start.order for start in self.starts]
+        for claim in self.claims:
+            following = bisect_left(orders, claim.order)
+            if following < len(orders):
+                claim.counts_below = self.starts[following].cursor
+        self.claims.sort(key=lambda claim: (claim.first, claim.order))
+
+    def restarts(self) -> list[LaneStart]:
+        """Lane starts but the first: each may have sent again what its predecessor had sent."""
+        return self.starts[1:]
+
+    def claims_at(self, offset: int) -> Iterator[Claim]:
+        """Every claim about the event at `offset`, counted or not. For single look-ups."""
+        return (claim for claim in self.claims if claim.first <= offset <= claim.last)
+
+
+class ClaimSweep:
+    """The claims about one offset after the other, in rising order."""
+
+    def __init__(self, history: History) -> None:
+        self._waiting = history.claims
+        self._next = 0
+        self._open: list[Claim] = []
+
+    def at(self, offset: int) -> list[Claim]:
+        """The claims that count at `offset`, which must not be below the last one asked for."""
+        while self._next < len(self._waiting) and self._waiting[self._next].first <= offset:
+            self._open.append(self._waiting[self._next])
+            self._next += 1
+        if self._open:
+            self._open = [claim for claim in self._open if claim.last >= offset]
+        return [claim for claim in self._open if offset < claim.counts_below]
+
+
+class Ledger:
+    """The whole health topic, sorted. Entries about other topics are none of this audit's business."""
+
+    def __init__(self, events_topic: str, schemas: Schemas, findings: Findings) -> None:
+        self._events_topic = events_topic
+        self._schemas = schemas
+        self._findings = findings
+        self._histories: dict[tuple[str, int], History] = {}
+        self.trimmed = False
+
+    def history(self, sink_id: str, partition: int) -> History:
+        """Empty for a sink or partition that the ledger does not know."""
+        return self._histories.get((sink_id, partition)) or History()
+
+    def sinks(self) -> set[str]:
+        return {sink_id for sink_id, _ in self._histories}
+
+    def failed_elsewhere(self, sink_id: str, partition: int) -> bool:
+        """Whether the sink failed on, or refused, a record of another partition: one batch holds several."""
+        return any(
+            owner == sink_id and other != partition and (history.failed or history.refused)
+            for (owner, other), history in self._histories.items()
+        )
+
+    def read(self, reads: Iterator[PartitionRead], ends: Mapping[int, int]) -> None:
+        """Take in the health topic; `ends` is where its partitions ended before the sinks were read."""
+        for read in reads:
+            for message in read.messages:
+                self._take(message, read.partition, early=message.offset < ends.get(read.partition, 0))
+            self.trimmed = self.trimmed or read.low > 0
+        for (sink_id, partition), history in self._histories.items():
+            history.close()
+            if len(history.health_partitions) > 1:
+                self._findings.add(FindingCode.LEDGER_SPLIT, sink_id, partition)
+
+    def _take(self, message: Message, health_partition: int, *, early: bool) -> None:
+        fields = self._schemas.decode(message.value, self._schemas.health)
+        if fields is None:
+            where = f"partition {health_partition} offset {message.offset}"
+            self._findings.add(FindingCode.UNREADABLE_HEALTH_RECORD, example=where)
+            return
+        lane = fields["lane"]
+        if lane is None or lane["topic"] != self._events_topic:
+            return
+        sink_id, partition = lane["sink_id"], lane["partition"]
+        if message.key != f"{sink_id}|{lane['topic']}|{partition}".encode():
+            self._findings.add(FindingCode.WRONG_HEALTH_KEY, sink_id, partition, f"offset {message.offset}")
+        history = self._histories.setdefault((sink_id, partition), History())
+        history.health_partitions.add(health_partition)
+        history.entries += 1
+        _enter(history, fields, early=early)
+
+    def note_foreign_sinks(self, known: set[str], notes: Findings) -> None:
+        """Say which sinks have entries although the plan does not name them."""
+        for sink_id in sorted(self.sinks() - known):
+            notes.add(NoteCode.FOREIGN_LEDGER_ENTRY, sink_id, detail="the ledger knows a sink that the plan does not")
+
+
+def _enter(history: History, fields: Mapping[str, Any], *, early: bool) -> None:
+    order, start_id = history.entries, fields["lane"]["start_id"]
+    if (started := fields["lane_started"]) is not None:
+        history.starts.append(
+            LaneStart(order, started["cursor"], started["cursor_origin"], started["config_digest"], start_id)
+        )
+    if (gap := fields["gap"]) is not None:
+        _enter_gap(history, gap, fields["record_id"], order)
+    if (mark := fields["export_cursor"]) is not None:
+        accounted = mark["exported"] + mark["filtered"] + sum(count["records"] for count in mark["dropped"])
+        history.marks.append(Mark(order, start_id, mark["next_offset"], accounted, early))
+    if (failed := fields["sink_failed"]) is not None:
+        offset = failed["offset"] or 0
+        history.failed.append((offset, offset))
+
+
+def _enter_gap(history: History, gap: Mapping[str, Any], entry: str, order: int) -> None:
+    summed = 0
+    for run in gap["runs"]:
+        ranks = frozenset(RANKS[kind] for kind in run["kinds"] if kind in RANKS)
+        claim = Claim(run["first_offset"], run["last_offset"], ranks, gap["reason"], entry, order)
+        summed += (claim.last - claim.first + 1) * max(1, len(run["kinds"]))
+        # A kind nobody knows claims nothing; leaving it out must not turn the run into a claim of the whole event.
+        if len(ranks) == len(run["kinds"]):
+            history.claims.append(claim)
+        if gap["reason"] in REFUSALS:
+            history.refused.append((claim.first, claim.last))
+    history.counts.append(GapCount(entry, gap["records"], summed))

@@ -1,0 +1,219 @@
+"""One sink on one events partition: event after event, everything it had to get is put where it belongs."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from tailrace.audit.arrivals import Column
+from tailrace.audit.findings import FindingCode, Findings, NoteCode
+from tailrace.audit.ledger import REFUSALS, RETENTION_LOST, UNDECODABLE, Claim, ClaimSweep
+from tailrace.audit.rules import KINDS, WHOLE_EVENT, offset_of, unit
+from tailrace.audit.standing import EventSums, Speaker, Standing, Totals
+
+SECOND_LOOKS = 20
+"""Differing records per sink and partition that are read once more to name the fields; the others are only counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One telemetry record that an event yields.
+
+    `content` gives the digest that a faithful record has in this sink; `differs` takes sink partition and place of an
+    unfaithful one and names what is different.
+    """
+
+    rank: int
+    content: Callable[[], bytes]
+    differs: Callable[[int, int], str]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadableEvent:
+    """An event that yields records; `is_doubtful` says whether a strict reader may still have refused it."""
+
+    offset: int
+    family: str
+    agent: str
+    wanted: Sequence[Wanted]
+    is_doubtful: Callable[[], bool]
+
+
+class SinkCheck:
+    """Fed with the partition's events in offset order; what is left over at the end belongs to no event."""
+
+    def __init__(self, standing: Standing, findings: Findings, notes: Findings) -> None:
+        self.standing = standing
+        self.speaker = Speaker(standing.plan.sink_id, standing.partition, findings, notes)
+        self.totals = Totals()
+        self.sums = EventSums()
+        self._sweep = ClaimSweep(standing.history)
+        self._found = _found(standing.columns)
+        self._cursor = -1 if standing.cursor is None else standing.cursor
+        self._first_offset = standing.first_offset
+        self._marked_offset = standing.marked_offset
+        self._looks = 0
+
+    def left_over(self) -> Iterator[int]:
+        """Units in the sink that no event has asked for."""
+        return iter(self._found)
+
+    def readable(self, event: ReadableEvent) -> None:
+        """An event that yields one to three records."""
+        claims = self._sweep.at(event.offset)
+        if self.standing.dead_letter_lane:
+            self._readable_for_letters(event, claims)
+            return
+        whole = self._whole_claim(event, claims)
+        if whole is not None and not any(unit(event.offset, one.rank) in self._found for one in event.wanted):
+            self._count(event.offset, 1)
+            self._missed(unit(event.offset, WHOLE_EVENT), whole)
+            return
+        self._count(event.offset, len(event.wanted))
+        for one in event.wanted:
+            self._place(event, one, claims, whole)
+        ranks = {one.rank for one in event.wanted}
+        for claim in claims:
+            if not claim.ranks <= ranks:
+                self.speaker.about_offset(FindingCode.GAP_OF_NOTHING, event.offset, detail="kinds it does not yield")
+
+    def unreadable(self, offset: int, letter: bytes) -> None:
+        """An event nobody can read; `letter` is the digest its dead letter has."""
+        self._count(offset, 1)
+        reasons = REFUSALS if self.standing.dead_letter_lane else {UNDECODABLE}
+        claims = self._sweep.at(offset)
+        accounting = [claim for claim in claims if not claim.ranks and claim.reason in reasons]
+        for claim in claims:
+            if claim not in accounting:
+                self._false_claim(offset, claim)
+        places = []
+        if self.standing.dead_letter_lane:
+            places = self._found.pop(unit(offset, WHOLE_EVENT), [])
+            for sink_partition, row in places:
+                if self._column(sink_partition).digest(row) != letter:
+                    self.speaker.about_offset(FindingCode.ALTERED, offset, detail="digest of the event")
+        self._settle(unit(offset, WHOLE_EVENT), accounting, exported=bool(places))
+
+    def _readable_for_letters(self, event: ReadableEvent, claims: Sequence[Claim]) -> None:
+        for claim in claims:
+            self._false_claim(event.offset, claim)
+        letter = self._found.pop(unit(event.offset, WHOLE_EVENT), None)
+        if letter is not None and event.is_doubtful():
+            self.speaker.note(NoteCode.DOUBTFUL_EVENT, event.offset)
+            self._count(event.offset, 1)
+            self.totals.exported += 1
+            return
+        if letter is not None:
+            self.speaker.about_offset(FindingCode.WRONGLY_UNDECODABLE, event.offset)
+        self._count(event.offset, len(event.wanted))
+        self.totals.filtered += len(event.wanted)
+
+    def _whole_claim(self, event: ReadableEvent, claims: Sequence[Claim]) -> Claim | None:
+        """The claim that rightly calls this event undecodable, if there is one; wrong claims of it all are findings."""
+        rightly = None
+        for claim in claims:
+            if claim.ranks:
+                continue
+            if claim.reason == UNDECODABLE and event.is_doubtful():
+                self.speaker.note(NoteCode.DOUBTFUL_EVENT, event.offset)
+                rightly = claim
+            else:
+                self._false_claim(event.offset, claim)
+        return rightly
+
+    def _false_claim(self, offset: int, claim: Claim) -> None:
+        if claim.reason == RETENTION_LOST:
+            self.speaker.about_offset(FindingCode.RETAINED_BUT_LOST, offset)
+        elif claim.reason == UNDECODABLE:
+            self.speaker.about_offset(FindingCode.WRONGLY_UNDECODABLE, offset)
+        else:
+            self.speaker.about_offset(FindingCode.GAP_OF_NOTHING, offset, detail=claim.reason)
+
+    def _place(self, event: ReadableEvent, one: Wanted, claims: Sequence[Claim], whole: Claim | None) -> None:
+        number, kind = unit(event.offset, one.rank), KINDS[one.rank]
+        claiming = [claim for claim in claims if one.rank in claim.ranks or claim is whole]
+        places = self._found.pop(number, [])
+        for sink_partition, row in places:
+            column = self._column(sink_partition)
+            if column.digest(row) != one.content():
+                self._differing(number, one, sink_partition, column.places[row])
+        if self.standing.selection_at(event.offset).admits(kind, event.family, event.agent):
+            self._settle(number, claiming, exported=bool(places))
+            return
+        self.totals.filtered += 1
+        if any(one.rank in claim.ranks for claim in claiming):
+            self.speaker.about_unit(FindingCode.GAP_OF_FILTERED, number)
+        earlier = self.standing.selections_over(event.offset)
+        if places and not any(selection.admits(kind, event.family, event.agent) for selection in earlier):
+            self.speaker.about_unit(FindingCode.EXPORTED_THOUGH_FILTERED, number)
+
+    def _settle(self, number: int, claims: Sequence[Claim], *, exported: bool) -> None:
+        """Put a unit that the sink wants where it belongs."""
+        offset, standing = offset_of(number), self.standing
+        self._claimed_twice(number, claims)
+        if exported:
+            self.totals.exported += 1
+            if claims and not standing.given_up_after_sending(offset):
+                self.speaker.about_unit(FindingCode.GAP_OF_EXPORTED, number)
+            if offset < self._first_offset:
+                self.speaker.about_unit(FindingCode.EXPORTED_BEFORE_START, number)
+        elif claims:
+            self._missed(number, claims[0])
+        elif offset < self._first_offset:
+            self.totals.before_start += 1
+        elif offset >= self._cursor:
+            self.totals.pending += 1
+            if offset < self._marked_offset:
+                self.speaker.about_unit(FindingCode.MARK_AHEAD, number)
+        else:
+            self._absent(number)
+
+    def _absent(self, number: int) -> None:
+        """A unit below the cursor that nothing accounts for."""
+        standing = self.standing
+        # An unreadable event is never in a sink of records: what the sink removed cannot have been its trace.
+        could_be_there = number != unit(offset_of(number), WHOLE_EVENT) or standing.dead_letter_lane
+        if could_be_there and standing.columns is None:
+            self.totals.trusted += 1
+        elif could_be_there and number < standing.floor:
+            self.totals.unverifiable += 1
+        else:
+            self.totals.missing += 1
+            self.speaker.about_unit(FindingCode.MISSING, number)
+
+    def _missed(self, number: int, claim: Claim) -> None:
+        self.totals.missed[claim.reason] += 1
+        letters, offset = self.standing.letters, offset_of(number)
+        if letters is not None and claim.reason in REFUSALS and offset < self._cursor and offset not in letters:
+            self.speaker.about_unit(FindingCode.REFUSAL_WITHOUT_LETTER, number)
+
+    def _claimed_twice(self, number: int, claims: Sequence[Claim]) -> None:
+        """Two entries may claim one unit only if a lane started at or below it in between."""
+        if len(claims) < 2:
+            return
+        ordered = sorted({claim.entry: claim for claim in claims}.values(), key=lambda claim: claim.order)
+        starts = [start for start in self.standing.history.starts if start.cursor <= offset_of(number)]
+        for earlier, later in pairwise(ordered):
+            if not any(earlier.order < start.order < later.order for start in starts):
+                self.speaker.about_unit(FindingCode.GAP_TWICE, number)
+
+    def _differing(self, number: int, one: Wanted, sink_partition: int, place: int) -> None:
+        self._looks += 1
+        detail = one.differs(sink_partition, place) if self._looks <= SECOND_LOOKS else ""
+        self.speaker.about_unit(FindingCode.ALTERED, number, detail=detail)
+
+    def _column(self, sink_partition: int) -> Column:
+        assert self.standing.columns is not None, "a record was found in a sink that cannot be read back"
+        return self.standing.columns[sink_partition]
+
+    def _count(self, offset: int, units: int) -> None:
+        self.totals.units += units
+        self.sums.add(offset, units)
+
+
+def _found(columns: Mapping[int, Column] | None) -> dict[int, list[tuple[int, int]]]:
+    """Every unit the sink has, with the sink partitions and rows of its copies."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    for sink_partition, column in (columns or {}).items():
+        for row, number in enumerate(column.units):
+            found.setdefault(number, []).append((sink_partition, row))
+    return found

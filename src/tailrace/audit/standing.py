@@ -1,0 +1,172 @@
+"""What is known of one sink on one events partition, what is said about it, and how it adds up."""
+
+from array import array
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tailrace.audit.arrivals import Column
+from tailrace.audit.findings import FindingCode, Findings, NoteCode
+from tailrace.audit.ledger import History
+from tailrace.audit.plan import Selection, SinkPlan
+from tailrace.audit.rules import name_of
+
+
+@dataclass(slots=True)
+class Totals:
+    """Where everything went that one sink had to get: each unit, a telemetry record, in exactly one of these.
+
+    For the dead-letter lane, and for an event nobody can read, the unit is the event. `pending` is not exported yet and
+    above the cursor, `before_start` older than a sink that began with the latest event, `trusted` below the cursor of a
+    sink that cannot be read back, `unverifiable` removed by the sink's own retention, `missing` a finding.
+
+    Beside the units: `duplicates` are copies more than one, `gone_offsets` offsets below the cursor that the events
+    topic no longer has, `gone_records` records of such offsets.
+    """
+
+    units: int = 0
+    exported: int = 0
+    filtered: int = 0
+    missed: Counter[str] = field(default_factory=Counter)
+    before_start: int = 0
+    pending: int = 0
+    trusted: int = 0
+    unverifiable: int = 0
+    missing: int = 0
+    duplicates: int = 0
+    gone_offsets: int = 0
+    gone_records: int = 0
+
+    def add(self, other: "Totals") -> None:
+        self.units += other.units
+        self.exported += other.exported
+        self.filtered += other.filtered
+        self.missed.update(other.missed)
+        self.before_start += other.before_start
+        self.pending += other.pending
+        self.trusted += other.trusted
+        self.unverifiable += other.unverifiable
+        self.missing += other.missing
+        self.duplicates += other.duplicates
+        self.gone_offsets += other.gone_offsets
+        self.gone_records += other.gone_records
+
+    @property
+    def sum_of_parts(self) -> int:
+        """`units`, counted from the other end."""
+        accounted = self.exported + self.filtered + self.missed.total() + self.before_start
+        return accounted + self.pending + self.trusted + self.unverifiable + self.missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What is known of one sink on one partition before its events are looked at.
+
+    `columns` is None for a sink that cannot be read back. `floor` is the unit below which the sink itself has removed
+    records. `failed_elsewhere`: see `Causes`. `letters` holds the offsets at which this sink has refused a record by
+    the dead letters, None where there are none to look at.
+    """
+
+    plan: SinkPlan
+    partition: int
+    cursor: int | None
+    history: History
+    columns: Mapping[int, Column] | None
+    floor: int = 0
+    failed_elsewhere: bool = False
+    letters: frozenset[int] | None = None
+    ledger_trimmed: bool = False
+    dead_letter_lane: bool = False
+
+    @property
+    def first_offset(self) -> int:
+        """Where the sink's business begins: with its first lane start if it begins at the latest event, else at 0."""
+        starts = self.history.starts
+        return starts[0].cursor if self.plan.start_at == "latest" and starts else 0
+
+    @property
+    def marked_offset(self) -> int:
+        """Up to here the running lane's own export marks say that all is accounted for; -1 without any.
+
+        Marks of earlier lane starts do not bind: what they counted as a gap may have become nobody's since.
+        """
+        starts = self.history.starts
+        if not starts:
+            return -1
+        last = starts[-1]
+        marks = [m for m in self.history.marks if m.early and m.order > last.order and m.start_id == last.start_id]
+        return max((mark.next_offset for mark in marks), default=-1)
+
+    def selection_at(self, offset: int) -> Selection:
+        """What the lane wanted that dealt with the event last: the last one to start at or below it."""
+        if self.plan.earlier_selections:
+            for start in reversed(self.history.starts):
+                if start.cursor <= offset:
+                    return self.plan.earlier_selections.get(start.config_digest, self.plan.selection)
+        return self.plan.selection
+
+    def selections_over(self, offset: int) -> list[Selection]:
+        """What every lane wanted that may have dealt with the event at some time."""
+        return [
+            self.plan.earlier_selections.get(start.config_digest, self.plan.selection)
+            for start in self.history.starts
+            if start.cursor <= offset
+        ]
+
+    def given_up_after_sending(self, offset: int) -> bool:
+        """Whether one lane may have sent what a later attempt gave up: after a restart, a failure or a refusal."""
+        history = self.history
+        return (
+            self.failed_elsewhere
+            or any(start.cursor <= offset for start in history.restarts())
+            or any(first <= offset for first, _ in (*history.failed, *history.refused))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Says findings and notes in the name of one sink and partition."""
+
+    sink_id: str
+    partition: int
+    findings: Findings
+    notes: Findings
+
+    def about_unit(self, code: FindingCode, number: int, *, detail: str = "") -> None:
+        self.findings.add(code, self.sink_id, self.partition, name_of(number), detail=detail)
+
+    def about_offset(self, code: FindingCode, offset: int, *, detail: str = "") -> None:
+        self.findings.add(code, self.sink_id, self.partition, offset, detail=detail)
+
+    def about_all(self, code: FindingCode, detail: str) -> None:
+        self.findings.add(code, self.sink_id, self.partition, detail=detail)
+
+    def note(self, code: NoteCode, example: object = "", *, detail: str = "") -> None:
+        self.notes.add(code, self.sink_id, self.partition, example, detail=detail)
+
+
+@dataclass(slots=True)
+class EventSums:
+    """The partition's events with what each of them yields for one sink, for asking about ranges afterwards."""
+
+    offsets: array[int] = field(default_factory=lambda: array("q"))
+    sums: array[int] = field(default_factory=lambda: array("q"))
+
+    def add(self, offset: int, units: int) -> None:
+        """The next event, in offset order."""
+        self.sums.append(units + (self.sums[-1] if self.sums else 0))
+        self.offsets.append(offset)
+
+    def units_below(self, offset: int) -> int:
+        events = bisect_left(self.offsets, offset)
+        return self.sums[events - 1] if events else 0
+
+    def has(self, offset: int) -> bool:
+        index = bisect_left(self.offsets, offset)
+        return index < len(self.offsets) and self.offsets[index] == offset
+
+    @property
+    def end(self) -> int:
+        """The offset after the last event; 0 without any."""
+        return self.offsets[-1] + 1 if self.offsets else 0
