@@ -29,8 +29,8 @@ def json_form(record: Mapping[str, Any]) -> bytes:
 class Column:
     """The records of one source partition in one sink partition (or file stream), in order of arrival."""
 
-    units: array[int] = field(default_factory=lambda: array("q"))
-    places: array[int] = field(default_factory=lambda: array("q"))
+    units: "array[int]" = field(default_factory=lambda: array("q"))
+    places: "array[int]" = field(default_factory=lambda: array("q"))
     digests: bytearray = field(default_factory=bytearray)
 
     def add(self, number: int, place: int, content: bytes) -> None:

@@ -150,8 +150,8 @@ class Speaker:
 class EventSums:
     """The partition's events with what each of them yields for one sink, for asking about ranges afterwards."""
 
-    offsets: array[int] = field(default_factory=lambda: array("q"))
-    sums: array[int] = field(default_factory=lambda: array("q"))
+    offsets: "array[int]" = field(default_factory=lambda: array("q"))
+    sums: "array[int]" = field(default_factory=lambda: array("q"))
 
     def add(self, offset: int, units: int) -> None:
         """The next event, in offset order."""

@@ -1,67 +1,73 @@
 """An audit's report for a terminal: one line per sink, then what does not add up, then what is worth knowing."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 from tailrace.audit.findings import Finding
 from tailrace.audit.report import AuditReport, SinkReport
 
+_ALWAYS = ("sink", "to account for", "exported", "filtered", "missing", "duplicates", "findings")
+"""Columns that are worth a zero; all others are left out where no sink has anything in them."""
+
 
 def print_report(report: AuditReport, console: Console) -> None:
-    """Print the report, the verdict last."""
-    console.print(_sinks(report))
+    """Print the report, the verdict last. Lines are never cut: a terminal that is too narrow wraps them."""
+
+    def say(markup: str) -> None:
+        console.print(markup, highlight=False, soft_wrap=True)
+
+    for line in _sinks(report.sinks):
+        say(escape(line))
     for finding in report.findings:
-        console.print(
-            f"[red]✗ {finding.code}[/red] {_where(finding)}: {finding.meaning}{_more(finding)}", highlight=False
-        )
+        say(f"[red]✗ {finding.code}[/red] {escape(_where(finding))}: {finding.meaning}{escape(_more(finding))}")
     for note in report.notes:
-        console.print(f"[dim]· {note.code} {_where(note)}{_more(note)}[/dim]", highlight=False)
+        say(f"[dim]· {note.code} {escape(_where(note))}{escape(_more(note))}[/dim]")
+    for sink in report.sinks:
+        if sink.kind == "cursor_only":
+            say(f"[dim]· {escape(sink.sink_id)} cannot be read back: its cursor and ledger are all there is[/dim]")
+    events = f"{report.events} events of {escape(report.events_topic)}"
     if report.adds_up:
-        verdict = "every event is exported or accounted for, at every sink that can be read back"
-        console.print(f"[green]✓ it adds up[/green]: {report.events} events, {verdict}", highlight=False)
+        say(f"[green]✓ it adds up[/green]: {events}, each exported or accounted for at every sink")
     else:
         found = sum(finding.count for finding in report.findings)
-        console.print(f"[red]✗ it does not add up[/red]: {found} findings over {report.events} events", highlight=False)
+        say(f"[red]✗ it does not add up[/red]: {found} findings over {events}")
 
 
-def _sinks(report: AuditReport) -> Table:
-    table = Table(title=f"{report.events_topic}: {report.events} events", title_justify="left")
-    table.add_column("sink")
-    for name in ("to account for", "exported", "filtered"):
-        table.add_column(name, justify="right")
-    table.add_column("missed, in the ledger")
-    for name in ("above cursor", "missing", "duplicates"):
-        table.add_column(name, justify="right")
-    table.add_column("not provable")
-    table.add_column("findings", justify="right")
-    for sink in report.sinks:
-        table.add_row(*_row(sink))
-    return table
+def _sinks(sinks: Sequence[SinkReport]) -> list[str]:
+    """The sinks as aligned lines, numbers to the right."""
+    rows = [_row(sink) for sink in sinks]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    shown = [name for name in names if name in _ALWAYS or any(row.get(name, "0") != "0" for row in rows)]
+    cells = [shown, *([row.get(name, "0") for name in shown] for row in rows)]
+    widths = [max(len(line[index]) for line in cells) for index in range(len(shown))]
+    return [
+        "  ".join(
+            cell.ljust(width) if index == 0 else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in cells
+    ]
 
 
-def _row(sink: SinkReport) -> tuple[str, ...]:
+def _row(sink: SinkReport) -> dict[str, str]:
     totals = sink.totals
-    counts = (totals.units, totals.exported, totals.filtered)
-    return (
-        sink.sink_id,
-        *map(str, counts),
-        ", ".join(f"{count} {reason}" for reason, count in sorted(totals.missed.items())) or "0",
-        *map(str, (totals.pending, totals.missing, totals.duplicates)),
-        _not_provable(sink),
-        str(sink.findings),
-    )
-
-
-def _not_provable(sink: SinkReport) -> str:
-    totals = sink.totals
-    parts = (
-        (totals.trusted, "cannot be read back"),
-        (totals.unverifiable, "removed by the sink"),
-        (totals.gone_offsets, "offsets gone from the log"),
-        (totals.gone_records, "records of gone offsets"),
-        (totals.before_start, "before its start"),
-    )
-    return ", ".join(f"{count} {words}" for count, words in parts if count) or "0"
+    return {
+        "sink": sink.sink_id,
+        "to account for": str(totals.units),
+        "exported": str(totals.exported),
+        "filtered": str(totals.filtered),
+        **{f"gap: {reason}": str(count) for reason, count in sorted(totals.missed.items())},
+        "above cursor": str(totals.pending),
+        "before start": str(totals.before_start),
+        "not readable back": str(totals.trusted),
+        "removed by sink": str(totals.unverifiable),
+        "missing": str(totals.missing),
+        "duplicates": str(totals.duplicates),
+        "offsets gone": str(totals.gone_offsets),
+        "findings": str(sink.findings),
+    }
 
 
 def _where(finding: Finding) -> str:
