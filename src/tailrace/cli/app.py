@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tailrace.cli import cursors, demo, events, run, topics, validate
+from tailrace.cli import audit, cursors, demo, events, run, topics, validate
 
 BEGIN_HERE = """Carry agent events from a Kafka topic to telemetry sinks, and account for every one of them.
 
@@ -18,6 +18,7 @@ Each sink has a lane of its own: a bounded buffer, a producer, and committed off
   tailrace topics plan -c tailrace.yaml          which topics are missing on my cluster
   tailrace run -c tailrace.yaml                  work, until SIGTERM
   tailrace cursors show -c tailrace.yaml         where does each sink stand
+  tailrace audit -c tailrace.yaml                was every event exported or accounted for
 """
 
 app = typer.Typer(
@@ -57,6 +58,7 @@ def main() -> None:
 
 app.command("demo", help=demo.DEMO.text())(demo.demo)
 app.command("run", help=run.TEACHING.text())(run.run)
+app.command("audit", help=audit.TEACHING.text())(audit.audit)
 app.command("validate", help=validate.TEACHING.text())(validate.validate)
 app.add_typer(cursors.app, name="cursors")
 app.add_typer(topics.app, name="topics")

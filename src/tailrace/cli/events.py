@@ -34,7 +34,7 @@ PRODUCE = Teaching(
     """,
     examples=(
         ("tailrace events produce -c tailrace.yaml --count 1000", ""),
-        ("tailrace events produce -c tailrace.yaml --rate 500 --poison-rate 0.01 --seed 42", ""),
+        ("tailrace events produce -c tailrace.yaml --rate 500 --poison-rate 0.01", ""),
     ),
     ok="Kafka has every record that was sent",
     failed="it has not; what failed is on standard error",

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+TERMINAL_COLUMNS = 78
+"""What fits on a terminal nobody has widened, inside the help's margin: beyond it an example cannot be copied whole."""
+
 
 @dataclass(frozen=True, slots=True)
 class Teaching:
@@ -21,9 +24,7 @@ class Teaching:
     def text(self) -> str:
         """The help as Typer takes it, in rich's markup."""
         parts = [self.promise, *(" ".join(paragraph.split()) for paragraph in self.about.split("\n\n"))]
-        width = max((len(line) for line, words in self.examples if words), default=0)
-        lines = [f"  {line:<{width}}   {words}".rstrip() for line, words in self.examples]
-        parts.append("\n".join(["[bold]Examples[/bold]", *lines]))
+        parts.append("\n".join(["[bold]Examples[/bold]", *self._example_lines()]))
         exits = [
             f"  0 {self.ok}",
             f"  1 {self.failed}",
@@ -31,3 +32,10 @@ class Teaching:
         ]
         parts.append("\n".join(["[bold]Exit codes[/bold]", *exits]))
         return "\n\n".join(parts)
+
+    def _example_lines(self) -> list[str]:
+        width = max((len(line) for line, words in self.examples if words), default=0)
+        beside = [f"  {line:<{width}}   {words}".rstrip() for line, words in self.examples]
+        if max(map(len, beside)) <= TERMINAL_COLUMNS:
+            return beside
+        return [f"  {text}" for line, words in self.examples for text in (f"# {words}", line) if text != "# "]

@@ -54,12 +54,20 @@ def test_every_command_teaches(path: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_example_fits_on_a_terminal(path: tuple[str, ...]) -> None:
+    examples = help_of(*path).partition("Examples")[2].partition("Exit codes")[0]
+
+    assert max(len(line.strip()) for line in examples.splitlines()) <= 76
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 def test_every_option_is_explained(path: tuple[str, ...]) -> None:
     command: Any = ROOT
     for name in path:
         command = command.commands[name]
 
-    unexplained = [option.name for option in command.params if not getattr(option, "help", None)]
+    shown = [option for option in command.params if not getattr(option, "hidden", False)]
+    unexplained = [option.name for option in shown if not getattr(option, "help", None)]
 
     assert unexplained in ([], ["help"])
 
