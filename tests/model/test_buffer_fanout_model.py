@@ -121,8 +121,8 @@ class Pair:
             )
         )
         self.sinks: dict[str, ScriptedSink] = {}
-        for index in range(1 + sinks % 3 // 2 + sinks % 7 // 6):
-            self.register(SINK_IDS[index], sinks // 3 + 11 * index)
+        for index in range(1 + (sinks % 4 == 3) + (sinks % 16 == 15)):
+            self.register(SINK_IDS[index], sinks * 7 + 11 * index)
 
     def register(self, sink_id: str, argument: int) -> None:
         raw, safe = argument % 2 == 1, argument // 2 % 2 == 1

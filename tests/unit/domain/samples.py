@@ -1,7 +1,5 @@
 """Events and projections to test with; every value is fixed."""
 
-from dataclasses import replace
-
 from tailrace import (
     AgentEvent,
     CostStatus,
@@ -84,7 +82,3 @@ def cost(name: str = "cost", units: CostUnits = COST) -> Projection:
         event(EventFamily.TOOL, "tool_completed", f"event.{name}", facts=EventFacts(tool_name="search", cost=units))
     )
     return projection
-
-
-def with_facts(source: AgentEvent, facts: EventFacts) -> AgentEvent:
-    return replace(source, facts=facts)
