@@ -241,6 +241,7 @@ def operations(script: bytes) -> Sequence[tuple[int, int]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # under a minute alone; on a crowded machine the wall clock says little
 def test_fanout_equals_naive_model_over_ten_thousand_sequences() -> None:
     """Counts, ids, flags, cursors and queues are those of rules B1 to B7 in docs/DESIGN.md, The buffer."""
     branches: Counter[str] = Counter()

@@ -204,6 +204,7 @@ def operations(script: bytes) -> Iterator[tuple[int, int]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # under a minute alone; on a crowded machine the wall clock says little
 def test_buffer_equals_naive_model_over_ten_thousand_sequences() -> None:
     """Rules B1 to B4, batches, acknowledgement, give-back and clearing are those of docs/DESIGN.md, The buffer."""
     branches: Counter[str] = Counter()
