@@ -1,0 +1,71 @@
+"""The configuration under measurement: the shipped defaults, with nothing but names and addresses filled in."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tests.kafka.broker import Kafka
+
+from tailrace.settings import Settings, load
+
+PARTITIONS = 4
+
+SINK_IDS = ("analytics", "archive", "billing")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The topics and the group of one run. Runs that share the events have names of their own for all else."""
+
+    events: str
+    run: str
+
+    @classmethod
+    def fresh(cls) -> "Names":
+        events = f"bench-{uuid.uuid4().hex[:8]}"
+        return cls(events, f"{events}.1")
+
+    def again(self, number: int) -> "Names":
+        return Names(self.events, f"{self.events}.{number}")
+
+    @property
+    def health(self) -> str:
+        return f"{self.run}.health"
+
+    @property
+    def dead_letters(self) -> str:
+        return f"{self.run}.dead-letters"
+
+    def sink(self, sink_id: str) -> str:
+        return f"{self.run}.{sink_id}"
+
+
+def write(file: Path, kafka: Kafka, names: Names, sinks: Mapping[str, Mapping[str, Any]]) -> Settings:
+    """Write the configuration, and load it as the worker will."""
+    tree = {
+        "kafka": {"bootstrap_servers": kafka.bootstrap},
+        "events": {"topic": names.events, "group": names.run},
+        "health": {"topic": names.health},
+        "dead_letter": {"topic": names.dead_letters},
+        "sinks": {sink_id: dict(keys) for sink_id, keys in sinks.items()},
+        "logs": {"format": "json"},
+    }
+    file.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+    settings, _ = load(file, {})
+    return settings
+
+
+def create_topics(kafka: Kafka, names: Names, sink_ids: tuple[str, ...]) -> None:
+    """The topics a run writes to."""
+    kafka.create_topic(names.health, 1)
+    kafka.create_topic(names.dead_letters, 1)
+    for sink_id in sink_ids:
+        kafka.create_topic(names.sink(sink_id), PARTITIONS)
+
+
+def create_events_topic(kafka: Kafka, names: Names) -> None:
+    """The events topic, which nothing is ever removed from."""
+    kafka.create_topic(names.events, PARTITIONS, retention_ms=-1, retention_bytes=-1)

@@ -1,0 +1,106 @@
+"""As many records read and written as a worker does, with the same clients, and nothing in between.
+
+What this costs no pipeline on these clients can save, so a worker's figures are quoted as multiples of it. It does not
+decode, project, buffer, account, commit, or wait for acknowledgements between batches.
+"""
+
+import argparse
+import json
+import signal
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from tailrace.adapters.kafka_fetch import receive
+from tailrace.adapters.kafka_shipping import ORDERED_PRODUCER
+from tailrace.adapters.kafka_source import source_properties
+from tailrace.settings import Settings, load
+from tailrace.settings.budget import intake_properties, sink_producer_properties
+from tailrace.settings.sinks import DurableTraceSettings
+
+READ_RECORDS = 5_000
+"""What the worker's intake asks for at once: a quarter of the default buffer."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--events", type=int, required=True, help="read this many, then stop")
+    parser.add_argument("--records", type=int, required=True, help="write this many to each sink's topic")
+    parser.add_argument("--value-bytes", type=int, required=True, help="size of what is written, where less was read")
+    arguments = parser.parse_args()
+    # Blocked in every thread, so that the wait at the end is what receives it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    settings, _ = load(arguments.config, {})
+    run(settings, arguments.events, arguments.records, arguments.value_bytes)
+    signal.sigwait({signal.SIGTERM})
+
+
+def run(settings: Settings, events: int, records: int, value_bytes: int) -> None:
+    consumer = _consumer(settings)
+    outlets = [(_producer(settings, sink), sink.topic) for sink in _sinks(settings)]
+    _say("reading a partition")
+    read = written = 0
+    while read < events:
+        for message in receive(consumer, READ_RECORDS, 0.1):
+            if message.error() is not None:
+                raise SystemExit(message.error())
+            read += 1
+            key, value = message.key(), message.value() or b""
+            assert isinstance(value, bytes)
+            if len(value) < value_bytes:
+                value = (value or b"x") * (value_bytes // len(value or b"x") + 1)
+                value = value[:value_bytes]
+            # Spread evenly: now and then an event gives two records.
+            for _ in range(records * read // events - written):
+                written += 1
+                for producer, topic in outlets:
+                    _produce(producer, topic, key, value)
+        for producer, _ in outlets:
+            producer.poll(0)
+    for producer, _ in outlets:
+        while len(producer):
+            producer.poll(0.05)
+    _say("all written")
+
+
+def _sinks(settings: Settings) -> Sequence[DurableTraceSettings]:
+    return [sink for sink in settings.sinks.values() if isinstance(sink, DurableTraceSettings)]
+
+
+def _consumer(settings: Settings) -> Consumer:
+    consumer = Consumer(
+        {
+            **settings.kafka.properties(),
+            **source_properties(settings.events.group, settings.events.session_timeout_ms),
+            **intake_properties(settings.events),
+        }
+    )
+    topic = consumer.list_topics(settings.events.topic, timeout=30).topics[settings.events.topic]
+    consumer.assign([TopicPartition(settings.events.topic, partition, 0) for partition in topic.partitions])
+    return consumer
+
+
+def _producer(settings: Settings, sink: DurableTraceSettings) -> Producer:
+    sizes = sink_producer_properties(sink.batch, settings.events)
+    return Producer({**settings.kafka.properties(), **ORDERED_PRODUCER, **sizes, "log_level": 2})
+
+
+def _produce(producer: Producer, topic: str, key: str | bytes | None, value: bytes) -> None:
+    while True:
+        try:
+            producer.produce(topic, key=key, value=value)
+        except BufferError:
+            producer.poll(0.05)
+        else:
+            return
+
+
+def _say(event: str) -> None:
+    print(json.dumps({"at": datetime.now(UTC).isoformat(), "event": event}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
