@@ -1,7 +1,7 @@
 """Where every sink stands, read from Kafka: committed offsets against the ends of the log.
 
 Read by plain consumers that never subscribe, one per group. An AdminClient would need one, and can end the process
-after a coordinator's outage (docs/DESIGN.md, Cursor store).
+after a coordinator's outage (docs/DESIGN.md, Cursors).
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,7 @@
 """Asking clusters about the topics of a configuration, and making those that are missing.
 
 The AdminClient here lives for one command. It is never used for group offsets, which can end the whole process after a
-coordinator's outage (docs/DESIGN.md, Cursor store).
+coordinator's outage (docs/DESIGN.md, Cursors).
 """
 
 from collections.abc import Iterator, Sequence

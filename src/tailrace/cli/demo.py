@@ -29,7 +29,7 @@ DEMO = Teaching(
     """,
     examples=(
         ("tailrace demo", ""),
-        ("tailrace demo --keep /tmp/demo", "and leave configuration, log and diagnostic file there"),
+        ("tailrace demo --keep demo-run", "and leave configuration, log and diagnostic file there"),
     ),
     ok="every event is exported or accounted for at every sink",
     failed="it is not, the worker did not stop cleanly, or this platform has no embedded broker",
