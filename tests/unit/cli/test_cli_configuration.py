@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from tests.unit.settings.written import PLAIN
 from typer.testing import CliRunner
 
 from tailrace.cli import app
+from tests.unit.settings.written import PLAIN
 
 COMMANDS = (
     ("run",),

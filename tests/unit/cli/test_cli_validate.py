@@ -1,10 +1,10 @@
 from pathlib import Path
 
-from tests.unit.settings.written import PLAIN, loaded, with_section
 from typer.testing import CliRunner
 
 from tailrace.cli import app
 from tailrace.settings.budget import memory_budget
+from tests.unit.settings.written import PLAIN, loaded, with_section
 
 CONFIG = Path(__file__).resolve().parents[3] / "config"
 

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from tests.unit.settings.written import loaded, with_section, with_sink
-
 from tailrace.settings.budget import (
     catch_up_properties,
     intake_properties,
@@ -12,6 +10,7 @@ from tailrace.settings.budget import (
     memory_budget,
     sink_producer_properties,
 )
+from tests.unit.settings.written import loaded, with_section, with_sink
 
 MIB = 1024 * 1024
 

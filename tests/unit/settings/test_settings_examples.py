@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.unit.settings.written import PLAIN, loaded
 
 from tailrace.settings import DurableTraceSettings, LocalDiagnosticSettings, load
 from tailrace.settings.json_schema import json_schema
+from tests.unit.settings.written import PLAIN, loaded
 
 CONFIG = Path(__file__).resolve().parents[3] / "config"
 FILES = sorted(CONFIG.glob("*.yaml"))

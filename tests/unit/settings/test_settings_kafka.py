@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from tests.unit.settings.written import PLAIN, loaded, only, refused
 
 from tailrace.settings.kafka import PREFERRED
 from tailrace.settings.passthrough import DENIED, refusal
+from tests.unit.settings.written import PLAIN, loaded, only, refused
 
 WORD = "correct-horse-battery"
 

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from tests.unit.settings.written import PLAIN, loaded, with_section, with_sink
 
 from tailrace.domain.kinds import EventFamily, OverflowPolicy, ProjectionKind
 from tailrace.settings import DurableTraceSettings, LocalDiagnosticSettings, Settings, Severity, load
 from tailrace.settings.digest import lane_digest
+from tests.unit.settings.written import PLAIN, loaded, with_section, with_sink
 
 
 def test_a_file_that_says_the_least_gets_the_documented_defaults(tmp_path: Path) -> None:

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from tests.unit.settings.written import PLAIN, only, refused, with_section, with_sink
 
 from tailrace.settings import SettingsError, load
+from tests.unit.settings.written import PLAIN, only, refused, with_section, with_sink
 
 DURABLE = "kind: durable_trace, topic: t"
 

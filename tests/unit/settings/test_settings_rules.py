@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from tests.unit.settings.written import PLAIN, loaded, only, refused, with_section, with_sink
 
 from tailrace.settings import Severity, load
+from tests.unit.settings.written import PLAIN, loaded, only, refused, with_section, with_sink
 
 FAR = "kafka: {bootstrap_servers: 'far:9092'}"
 
