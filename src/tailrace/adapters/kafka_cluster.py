@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
-from tailrace.runtime.ports import Interrupt, Log
+from tailrace.adapters.logs import ClientLogger, StructuredLog
+from tailrace.runtime.ports import Interrupt
 
 METADATA_TIMEOUT_S = 3.0
 """One question to a cluster that may be absent; a stop is noticed within it."""
@@ -27,10 +28,10 @@ class ClusterFacts:
         return sorted(topic for topic in topics if topic not in self.partitions)
 
 
-def wait_for_cluster(properties: Properties, stop: Interrupt, logger: Log) -> ClusterFacts | None:
+def wait_for_cluster(properties: Properties, stop: Interrupt, logger: StructuredLog) -> ClusterFacts | None:
     """The cluster's topics as soon as it answers, however long that takes; None if `stop` came first."""
     # A short-lived AdminClient: what is asked here is metadata, none of the group calls that abort a process.
-    admin = AdminClient(dict(properties))
+    admin = _admin(properties, logger)
     waiting = False
     while not stop.is_set():
         try:
@@ -48,12 +49,12 @@ def wait_for_cluster(properties: Properties, stop: Interrupt, logger: Log) -> Cl
     return None
 
 
-def topic_id(properties: Properties, topic: str) -> str | None:
+def topic_id(properties: Properties, topic: str, logger: StructuredLog) -> str | None:
     """Kafka's unique id of a topic, which a topic made anew under the same name does not share; None if unknown.
 
     Brokers before 3.1, and librdkafka's mock, cannot tell.
     """
-    admin = AdminClient(dict(properties))
+    admin = _admin(properties, logger)
     ask: Callable[..., Mapping[str, object]] = admin.describe_topics
     try:
         described = ask(TopicCollection([topic]), request_timeout=METADATA_TIMEOUT_S)
@@ -61,3 +62,7 @@ def topic_id(properties: Properties, topic: str) -> str | None:
     except (KafkaException, TimeoutError):
         return None
     return str(answer.topic_id)
+
+
+def _admin(properties: Properties, logger: StructuredLog) -> AdminClient:
+    return AdminClient(dict(properties), logger=ClientLogger(logger))

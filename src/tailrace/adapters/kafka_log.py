@@ -1,13 +1,14 @@
-"""One lane's own consumer: its cursor in a group without members, and its reader of the log when it is behind.
+"""One lane's own view of the events log: its cursor in a group without members, and a reader for when it is behind.
 
-The consumer never subscribes, so nothing fences its commits; that is why a lane commits only after the workers' group,
-which is fenced, has accepted a commit. AdminClient would do the same and is not used: after a coordinator outage its
-group calls abort the process.
+Two consumers, the reader only while there is something to catch up: the answer to a commit comes through a poll, and
+behind a reader's messages it would come late, or read ahead more than anybody counts. Neither ever subscribes, so
+nothing fences the commits; that is why a lane commits only after the workers' group, which is fenced, has accepted one.
+AdminClient would do the same and is not used: after a coordinator outage its group calls abort the process.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from tailrace.adapters.cursor_metadata import from_metadata, to_metadata
 from tailrace.adapters.kafka_fetch import READER, Positions, close_by, receive
@@ -36,12 +37,13 @@ class KafkaLaneLog:
     """Cursor store and log reader of one lane. The lane's thread alone."""
 
     def __init__(self, make_consumer: Callable[[Callable[..., None]], Consumer], topic: str, clock: Clock) -> None:
+        self._make_consumer = make_consumer
         self._consumer = make_consumer(self._on_commit)
+        self._reader: Consumer | None = None
         self._topic = topic
         self._clock = clock
         self._positions = Positions(topic)
         self._reading: set[int] = set()
-        self._read_ahead: list[Message] = []
         self._results: list[dict[int, int]] = []
 
     def load(self, partitions: Sequence[int], timeout_s: float) -> Mapping[int, StoredCursor] | None:
@@ -82,9 +84,7 @@ class KafkaLaneLog:
         except KafkaException:
             return False
         while wanted not in self._results and not deadline.passed:
-            message = self._consumer.poll(COMMIT_POLL_S)
-            if message is not None:
-                self._read_ahead.append(message)
+            self._consumer.poll(COMMIT_POLL_S)
         return wanted in self._results
 
     def log_range(self, partition: int, timeout_s: float) -> tuple[int, int] | None:
@@ -97,25 +97,32 @@ class KafkaLaneLog:
         return int(found[0]), int(found[1])
 
     def read_from(self, positions: Mapping[int, int]) -> None:
-        self._read_ahead.clear()
         self._positions.forget(self._reading)
         self._reading = set(positions)
-        if not positions:
-            self._consumer.unassign()
-            return
         for partition, offset in positions.items():
             self._positions.begin(partition, offset)
-        self._consumer.assign([TopicPartition(self._topic, p, offset) for p, offset in positions.items()])
+        if positions:
+            if self._reader is None:
+                self._reader = self._make_consumer(_ignore)
+            self._reader.assign([TopicPartition(self._topic, p, offset) for p, offset in positions.items()])
+        elif self._reader is not None:
+            reader, self._reader = self._reader, None
+            reader.close()
 
     def read(self, max_events: int, timeout_s: float) -> Sequence[Fetched | OutOfRange]:
-        ahead, self._read_ahead = self._read_ahead, []
-        if len(ahead) < max_events:
-            ahead += receive(self._consumer, max_events - len(ahead), 0.0 if ahead else timeout_s)
-        return self._positions.group(self._consumer, ahead)
+        if self._reader is None:
+            return []
+        return self._positions.group(self._reader, receive(self._reader, max_events, timeout_s))
 
     def close(self, deadline: Deadline) -> None:
+        if self._reader is not None:
+            self._reader.close()
         close_by(self._consumer, deadline)
 
     def _on_commit(self, error: KafkaError | None, places: list[TopicPartition]) -> None:
         if error is None:
             self._results.append({place.partition: place.offset for place in places if place.error is None})
+
+
+def _ignore(error: KafkaError | None, places: list[TopicPartition]) -> None:
+    """A reader commits nothing."""

@@ -70,7 +70,8 @@ class SinkPlan:
 
     `start_at` is what the sink was told for a topic it has never met. `earlier_selections` holds, by the config digest
     of a lane start, what the sink wanted then; any digest not named there stands for `selection`.
-    `max_resent_offsets` is the most source offsets that one re-sent stretch may span, None for no bound.
+    `max_resent_offsets` is the most source offsets that one re-sent stretch may span, None for no bound. `may_drop`:
+    the sink's overflow policy gives records up; without it, records that come late after a restart are a finding.
     """
 
     sink_id: str
@@ -79,6 +80,7 @@ class SinkPlan:
     earlier_selections: Mapping[str, Selection] = field(default_factory=dict)
     start_at: Literal["earliest", "latest"] = "earliest"
     max_resent_offsets: int | None = None
+    may_drop: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,8 @@
     }
 
 A sink with `topic` is read from Kafka, one with `file` from files, any other cannot be read back. Further keys of a
-sink: `selection` (`kinds`, `families`, `agents`), `earlier_selections` (by config digest), `start_at` and
-`max_resent_offsets`. Unknown keys are errors.
+sink: `selection` (`kinds`, `families`, `agents`), `earlier_selections` (by config digest), `start_at`,
+`max_resent_offsets` and `may_drop`. Unknown keys are errors.
 """
 
 import json
@@ -78,7 +78,7 @@ def plan_from_json(text: str) -> AuditPlan:
 
 
 def _sink_form(sink: SinkPlan) -> dict[str, Any]:
-    form: dict[str, Any] = {"sink_id": sink.sink_id, "start_at": sink.start_at}
+    form: dict[str, Any] = {"sink_id": sink.sink_id, "start_at": sink.start_at, "may_drop": sink.may_drop}
     match sink.destination:
         case KafkaDestination(topic, cluster):
             form["topic"] = topic
@@ -112,6 +112,7 @@ def _sink(form: "_Form") -> SinkPlan:
         earlier_selections={} if earlier is None else {digest: _selection(one) for digest, one in earlier.each()},
         start_at=_start_at(form),
         max_resent_offsets=form.number("max_resent_offsets"),
+        may_drop=form.flag("may_drop", otherwise=True),
     )
     form.refuse_others()
     return sink
@@ -146,7 +147,7 @@ def _dead_letter(form: "_Form") -> DeadLetterPlan:
     letters = DeadLetterPlan(
         topic=form.text("topic"),
         lane_id=form.text("lane_id") if form.has("lane_id") else DEFAULT_DEAD_LETTER_LANE,
-        raw=form.flag("raw"),
+        raw=form.flag("raw", otherwise=False),
     )
     form.refuse_others()
     return letters
@@ -189,8 +190,8 @@ class _Form:
             raise self.wrong(key, "must be a whole number, at least 0")
         return value
 
-    def flag(self, key: str) -> bool:
-        value = self._left.pop(key, False)
+    def flag(self, key: str, *, otherwise: bool) -> bool:
+        value = self._left.pop(key, otherwise)
         if not isinstance(value, bool):
             raise self.wrong(key, "must be true or false")
         return value

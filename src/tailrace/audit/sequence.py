@@ -41,11 +41,16 @@ class Stretch:
 
 @dataclass(slots=True)
 class Examined:
-    """What was found, as units: see `tailrace.audit.rules.unit`. `late` came first only after a later one."""
+    """What was found, as units: see `tailrace.audit.rules.unit`.
+
+    `late` came first only after a later one. `late_after_restart` did so too, in what a restarted lane sent: a lane
+    that gave them up and crashed before it could say so leaves them to the next.
+    """
 
     repeats: list[int] = field(default_factory=list)
     unexplained: list[int] = field(default_factory=list)
     late: list[int] = field(default_factory=list)
+    late_after_restart: list[int] = field(default_factory=list)
     stretches: list[Stretch] = field(default_factory=list)
 
 
@@ -53,6 +58,7 @@ class Examined:
 class _Strand:
     last: int
     explained: bool
+    restarted: bool = False
 
 
 def examine(units: Sequence[int], causes: Causes) -> Examined:
@@ -77,9 +83,11 @@ def examine(units: Sequence[int], causes: Causes) -> Examined:
             stretch = Stretch(number, frontier)
             found.stretches.append(stretch)
             if again.explains(stretch):
-                current.last = number  # the same lane: what it was at before is over
+                # The same lane: what it was at before is over. Or a restart, where both would explain it.
+                current.last = number
+                current.restarted = current.restarted or bool(bisect_right(restarts, offset_of(number)))
             elif _use_restart(restarts, offset_of(number)):
-                current = _Strand(number, explained=True)
+                current = _Strand(number, explained=True, restarted=True)
                 strands.append(current)
             else:
                 current = unexplained
@@ -93,7 +101,7 @@ def examine(units: Sequence[int], causes: Causes) -> Examined:
         else:
             seen.add(number)
             if number < frontier:
-                found.late.append(number)
+                (found.late_after_restart if current.restarted else found.late).append(number)
         frontier = max(frontier, number)
     return found
 

@@ -6,6 +6,7 @@ C3 01  8 bytes CRC-64-AVRO of the writer schema, little-endian  body      (Avro 
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -118,11 +119,17 @@ def shipped_directory() -> Path:
 
 def _load(file: Path) -> Schema:
     try:
-        written = json.loads(file.read_text(encoding="utf-8"))
-        parsed = fastavro.parse_schema(_plain(written))
-        return Schema(str(written["name"]), fingerprint(written), parsed, safe=_is_safe(written))
+        return _schema(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError, KeyError, fastavro.schema.SchemaParseException) as error:
         raise PlanInvalid("schema_directories", f"{file} is no Avro record schema ({type(error).__name__})") from None
+
+
+@cache
+def _schema(text: str) -> Schema:
+    """The schema of a text; kept, because a process that audits often would spend its time on parsing the same six."""
+    written = json.loads(text)
+    parsed = fastavro.parse_schema(_plain(written))
+    return Schema(str(written["name"]), fingerprint(written), parsed, safe=_is_safe(written))
 
 
 def _plain(schema: Any) -> Any:

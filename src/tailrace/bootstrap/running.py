@@ -46,7 +46,7 @@ def _run(settings: Settings, stop: Stop, logger: StructuredLog) -> int:
     worker = build_worker(
         settings,
         schemas=schemas,
-        topic_id=topic_id(settings.kafka.properties(), settings.events.topic),
+        topic_id=topic_id(settings.kafka.properties(), settings.events.topic, logger),
         stop=stop,
         clock=SystemClock(),
         logger=logger,

@@ -65,6 +65,10 @@ def demo(
 def _folder(keep: Path | None) -> Iterator[Path]:
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
+        if any(keep.iterdir()):
+            # Records of an earlier demonstration in its file would be unexplained duplicates in the proof of this one.
+            typer.echo(f"tailrace demo: --keep {keep} is not empty; name a new folder", err=True)
+            raise typer.Exit(exits.USAGE)
         yield keep
         return
     with TemporaryDirectory(prefix="tailrace-demo-") as folder:

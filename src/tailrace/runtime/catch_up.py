@@ -45,7 +45,6 @@ class Read:
     """What one read of the log came to."""
 
     events: int = 0
-    rejoined: tuple[int, ...] = ()
     out_of_range: tuple[int, ...] = ()
 
 
@@ -80,6 +79,7 @@ class CatchUp:
         While other lanes are live the rate limit holds, so that they keep their throughput; alone, it reads as fast as
         the sink takes it.
         """
+        self._feed.rejoin(self._clock.now_s())
         self.follow()
         if not self._reading:
             return Read()
@@ -98,7 +98,6 @@ class CatchUp:
 
     def _enter(self, read: Sequence[Fetched | OutOfRange]) -> Read:
         events = 0
-        rejoined: list[int] = []
         out_of_range: list[int] = []
         for part in read:
             match part:
@@ -108,7 +107,6 @@ class CatchUp:
                 case Fetched(partition=partition):
                     events += len(part.events)
                     self._reading[partition] = part.to_offset
-                    if self._feed.enter_from_log(project_all(self._projector, part), self._clock.now_s()):
-                        rejoined.append(partition)
+                    self._feed.enter_from_log(project_all(self._projector, part), self._clock.now_s())
         self._limit.spend(events)
-        return Read(events, tuple(rejoined), tuple(out_of_range))
+        return Read(events, tuple(out_of_range))

@@ -21,7 +21,7 @@ from tailrace.domain.kinds import FailureKind
 from tailrace.domain.projected import LaneItem
 from tailrace.runtime.feed_statistics import FeedStatistics, Tally
 from tailrace.runtime.lane_queue import LaneQueue, Waiting
-from tailrace.runtime.offers import Offer, Sorting, sort_from
+from tailrace.runtime.offers import Offer, Sorted, Sorting, sort_from
 from tailrace.runtime.place import Mode, Place, PlaceCounts, Step
 from tailrace.runtime.signal import Signal
 
@@ -105,10 +105,9 @@ class Feed:
                 verdict = Verdict.NOTED
             else:
                 taken = sort_from(place.position, offer, self._sorting)
-                if place.ahead >= self._max_ahead or not self._queue.buffer.admit_all(taken.items):
-                    return Verdict.HELD
-                place.enter(offer, taken, held=len(taken.items))
-                verdict = Verdict.TAKEN
+                verdict = self._take_whole(place, offer, taken, now_s)
+                if verdict is Verdict.HELD:
+                    return verdict
             self._noted[offer.partition] = offer.to_offset
         self.work.ring()
         return verdict
@@ -230,12 +229,22 @@ class Feed:
             taken = sort_from(place.position, offer, self._sorting)
             self._queue.read_from_log(taken.items)
             place.enter(offer, taken, held=len(taken.items))
-            rejoins = self._may_rejoin(place, now_s)
-            if rejoins:
-                place.mode = Mode.LIVE
-                place.dwell.rejoined(now_s)
+            rejoined = self._rejoin(place, now_s)
         self.room.ring()
-        return rejoins
+        return rejoined
+
+    def rejoin(self, now_s: float) -> tuple[int, ...]:
+        """Make live what has read as far as the intake is, now that its dwell is over; which partitions that was.
+
+        A place may reach the intake while it still has to dwell, and then there may be nothing more to read: without
+        this it would wait for the next event, and hold up whoever waits for an offer that is paced by it.
+        """
+        with self._lock:
+            behind = [place for place in self._places.values() if place.mode is Mode.CATCHING_UP]
+            rejoined = tuple(place.partition for place in behind if self._rejoin(place, now_s))
+        if rejoined:
+            self.room.ring()
+        return rejoined
 
     def waiting(self) -> Waiting:
         """What could be taken now, for deciding whether to linger or to read on."""
@@ -308,10 +317,26 @@ class Feed:
             return None
         return place
 
-    def _may_rejoin(self, place: Place, now_s: float) -> bool:
+    def _take_whole(self, place: Place, offer: Offer, taken: Sorted, now_s: float) -> Verdict:
+        if place.ahead >= self._max_ahead:
+            return Verdict.HELD
+        if self._queue.buffer.admit_all(taken.items):
+            place.enter(offer, taken, held=len(taken.items))
+            return Verdict.TAKEN
+        if len(self._queue.buffer):
+            return Verdict.HELD
+        # It does not fit an empty buffer: waiting for room would be in vain, and reading the log needs no room.
+        self._fall_behind(place, now_s)
+        return Verdict.NOTED
+
+    def _rejoin(self, place: Place, now_s: float) -> bool:
         noted = self._noted.get(place.partition)
         caught_up = noted is not None and place.position >= noted
-        return caught_up and place.dwell.over(now_s) and self._queue.half_empty
+        if not (caught_up and place.dwell.over(now_s) and self._queue.half_empty):
+            return False
+        place.mode = Mode.LIVE
+        place.dwell.rejoined(now_s)
+        return True
 
     def _admit_or_shed(self, item: LaneItem, place: Place) -> None:
         outcome = self._queue.buffer.offer(item)

@@ -1,10 +1,12 @@
 """When an offer may go to which lane: paced by the fastest, patient with the others, blocked by none.
 
+    no lane is live           the offer waits: going on would only run away from those that read the log
     every live lane full      the offer waits, and so does the partition: no lane could use it
     one lane has room         it gets the offer; the others get it too as soon as they have room
-    another lane runs dry, or the patience is over
+    a live lane that is past the offer runs dry, or has waited as long as the patience lasts
                               those still full lose their claim: they detach and read the log, or shed by policy
 
+Past an offer is who took it, and also who read as far from the log and is live again: it wants the next one as much.
 A lane with nobody beside it therefore never sheds and never detaches for want of room: to it a full buffer is plain
 backpressure (docs/DESIGN.md, The way of an event).
 """
@@ -32,12 +34,15 @@ class Receiver:
 
 @dataclass(slots=True)
 class PendingOffer:
-    """An offer on its way to its receivers."""
+    """An offer on its way to its receivers.
+
+    `since_s` is when it came to the front, `wanted_since_s` when a lane that is past it first waited for the next one.
+    """
 
     offer: Offer
     since_s: float
     served: set[str] = field(default_factory=set)
-    took: set[str] = field(default_factory=set)
+    wanted_since_s: float | None = None
 
 
 class Pacing:
@@ -49,23 +54,28 @@ class Pacing:
 
     def place(self, pending: PendingOffer, now_s: float) -> bool:
         """Bring the offer to every receiver that may have it now; whether none is left waiting for it."""
-        partition = pending.offer.partition
-        if not pending.took and not any(r.paces and r.feed.is_live(partition) for r in self._receivers):
-            return False  # all are reading the log themselves: going on would only run away from them
-        for receiver in self._receivers:
-            if receiver.sink_id not in pending.served:
-                self._note(pending, receiver, receiver.feed.offer(pending.offer, now_s))
-        for receiver in self._receivers:
-            if receiver.sink_id not in pending.served and not self._patient(pending, receiver, now_s):
+        if not any(r.paces and r.feed.is_live(pending.offer.partition) for r in self._receivers):
+            return False
+        for receiver in self._unserved(pending):
+            self._note(pending, receiver, receiver.feed.offer(pending.offer, now_s))
+        if self._unserved(pending) and not self._patient(pending, now_s):
+            for receiver in self._unserved(pending):
                 self._overrule(pending, receiver, now_s)
         return len(pending.served) == len(self._receivers)
 
-    def _patient(self, pending: PendingOffer, waiting: Receiver, now_s: float) -> bool:
-        """Whether `waiting` may still be waited for, because nobody is held up by that."""
-        if not pending.took:
+    def _unserved(self, pending: PendingOffer) -> list[Receiver]:
+        return [receiver for receiver in self._receivers if receiver.sink_id not in pending.served]
+
+    def _patient(self, pending: PendingOffer, now_s: float) -> bool:
+        """Whether those without room may still be waited for, because nobody is held up by that."""
+        partition = pending.offer.partition
+        past_it = [r for r in self._receivers if r.paces and r.sink_id in pending.served and r.feed.is_live(partition)]
+        if not past_it:
+            pending.wanted_since_s = None
             return True
-        others = [r for r in self._receivers if r.sink_id in pending.took and r is not waiting]
-        return now_s - pending.since_s < self._patience_s and all(r.feed.has_work() for r in others)
+        if pending.wanted_since_s is None:
+            pending.wanted_since_s = now_s
+        return now_s - pending.wanted_since_s < self._patience_s and all(r.feed.has_work() for r in past_it)
 
     def _overrule(self, pending: PendingOffer, receiver: Receiver, now_s: float) -> None:
         if receiver.sheds:
@@ -76,12 +86,5 @@ class Pacing:
 
     @staticmethod
     def _note(pending: PendingOffer, receiver: Receiver, verdict: Verdict) -> None:
-        match verdict:
-            case Verdict.TAKEN:
-                pending.served.add(receiver.sink_id)
-                if receiver.paces:
-                    pending.took.add(receiver.sink_id)
-            case Verdict.NOTED:
-                pending.served.add(receiver.sink_id)
-            case Verdict.HELD:
-                pass
+        if verdict is not Verdict.HELD:
+            pending.served.add(receiver.sink_id)

@@ -6,9 +6,8 @@ and fastavro does the decoding.
 
 from typing import Any
 
-from tests.unit.codec.written import Event, frame, read, schema_json
-
 from tailrace.domain.projected import ProjectedRecord
+from tests.unit.codec.written import Event, frame, read, schema_json
 
 _STATUS = {
     "run_completed": "completed",

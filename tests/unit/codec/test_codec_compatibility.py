@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from tests.unit.codec.written import parsed, read, schema_json, values_of, write
 
 from tailrace.codec.compatibility import find_breaks, main
 from tailrace.codec.schema_tree import parse_tree
 from tailrace.codec.schemas import shipped_schema_directory
+from tests.unit.codec.written import parsed, read, schema_json, values_of, write
 
 Schema = dict[str, Any]
 

@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.codec.written import crc_64_avro, schema_json, store
 
 from tailrace.codec.framing import (
     Confluent,
@@ -15,6 +14,7 @@ from tailrace.codec.framing import (
     recognise,
     single_object_frame,
 )
+from tests.unit.codec.written import crc_64_avro, schema_json, store
 
 CASES: list[tuple[bytes, Frame]] = [
     (b"\xc3\x01ABCDEFGH", SingleObject(b"ABCDEFGH", 10)),

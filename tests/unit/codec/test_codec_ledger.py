@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.codec.written import frame, read, schema_json, store, write
 
 from tailrace.codec.ledger import LedgerCodec, NotALedgerEntry, ledger_key
 from tailrace.domain.kinds import FailureKind, ProjectionKind, SinkKind
@@ -20,6 +19,7 @@ from tailrace.domain.ledger import (
     SinkFailed,
     SinkRecovered,
 )
+from tests.unit.codec.written import frame, read, schema_json, store, write
 
 CODEC = LedgerCodec(store())
 LANE = LaneIdentity(sink_id="analytics", sink_kind=SinkKind.DURABLE_TRACE, start_id="start-1")

@@ -5,14 +5,14 @@ from itertools import islice
 
 import pytest
 from hypothesis import given, settings
-from tests.unit.codec.oracle import decoded, expected, is_misplaced, without_summary
-from tests.unit.codec.written import COST, MINIMAL, USAGE, Event, events, framed, read, schema_json, store
 
 from tailrace.codec.reference_projector import ReferenceProjector
 from tailrace.domain.kinds import ProjectionKind
 from tailrace.domain.projected import ProjectedRecord, Undecodable, UndecodableReason
 from tailrace.runtime.ports import Projector
 from tailrace.synthetic import SyntheticEvents
+from tests.unit.codec.oracle import decoded, expected, is_misplaced, without_summary
+from tests.unit.codec.written import COST, MINIMAL, USAGE, Event, events, framed, read, schema_json, store
 
 TOPIC = "agent.events"
 PROJECTOR = ReferenceProjector(TOPIC, store())

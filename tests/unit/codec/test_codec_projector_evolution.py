@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+
+from tailrace.codec.reference_projector import ReferenceProjector
+from tailrace.codec.schemas import SchemaStore, shipped_schema_directory
+from tailrace.domain.projected import Undecodable
 from tests.unit.codec.oracle import decoded, expected, is_misplaced, without_summary
 from tests.unit.codec.written import (
     COST,
@@ -21,10 +25,6 @@ from tests.unit.codec.written import (
     values_of,
     without_logical_types,
 )
-
-from tailrace.codec.reference_projector import ReferenceProjector
-from tailrace.codec.schemas import SchemaStore, shipped_schema_directory
-from tailrace.domain.projected import Undecodable
 
 Schema = dict[str, Any]
 Change = Callable[[Schema], None]

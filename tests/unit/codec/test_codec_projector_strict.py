@@ -6,6 +6,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tailrace.codec.reference_projector import ReferenceProjector
+from tailrace.domain.kinds import EventFamily
+from tailrace.domain.projected import Undecodable, UndecodableReason
+from tailrace.synthetic import SyntheticEvents
 from tests.unit.codec.oracle import decoded, expected, is_misplaced, without_summary
 from tests.unit.codec.written import (
     COST,
@@ -20,11 +25,6 @@ from tests.unit.codec.written import (
     store,
     store_with,
 )
-
-from tailrace.codec.reference_projector import ReferenceProjector
-from tailrace.domain.kinds import EventFamily
-from tailrace.domain.projected import Undecodable, UndecodableReason
-from tailrace.synthetic import SyntheticEvents
 
 PROJECTOR = ReferenceProjector("agent.events", store())
 FULL: Event = {

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.codec.written import read, values_of, write
 
 from tailrace.codec.reference_resolution import Mismatch, resolve
 from tailrace.codec.reference_walker import Walk, WalkError
 from tailrace.codec.schema_tree import parse_tree
+from tests.unit.codec.written import read, values_of, write
 
 
 def walked(writer: Any, reader: Any, body: bytes) -> bytes:

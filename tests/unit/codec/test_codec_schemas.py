@@ -9,7 +9,6 @@ import pytest
 from fastavro.schema import to_parsing_canonical_form
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.codec.written import crc_64_avro, schema_json, store, store_with, values_of, write
 
 from tailrace.codec.encoding import encode_value
 from tailrace.codec.schema_tree import Record, canonical_form, parse_tree
@@ -25,6 +24,7 @@ from tailrace.domain.kinds import (
     UsageScope,
 )
 from tailrace.domain.ledger import CursorOrigin
+from tests.unit.codec.written import crc_64_avro, schema_json, store, store_with, values_of, write
 
 NAMES = ("agent_event", "telemetry_record", "health_record")
 

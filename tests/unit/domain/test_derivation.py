@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from tests.unit.domain import samples
 
 from tailrace import (
     ContentCaptureMode,
@@ -33,6 +32,7 @@ from tailrace import (
     usage_from_event,
     usage_record,
 )
+from tests.unit.domain import samples
 
 EVERYTHING = EventFacts(
     provider_id="provider.p", model_id="model.m", tool_name="search", usage=samples.USAGE, cost=samples.COST

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from tests.unit.domain import samples
 
 from tailrace import (
     AUTHORITY,
@@ -31,6 +30,7 @@ from tailrace import (
     projections_from_event,
     to_jsonable,
 )
+from tests.unit.domain import samples
 
 
 class TestSink:

@@ -1,7 +1,6 @@
 """A value that exists is valid: identifiers and ranges are checked when it is made."""
 
 import pytest
-from tests.unit.domain import samples
 
 from tailrace import (
     EntityKind,
@@ -15,6 +14,7 @@ from tailrace import (
     SinkSpec,
     UsageUnits,
 )
+from tests.unit.domain import samples
 
 
 @pytest.mark.parametrize("text", ["a", "x" * 512, "é" * 256, "run with spaces", "läuft/7", "\u2028"])

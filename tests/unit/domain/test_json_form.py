@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.domain import samples
 
 from tailrace import (
     AUTHORITY,
@@ -54,6 +53,7 @@ from tailrace import (
 from tailrace.domain.cursors import EventStreamScope, SourceCursor
 from tailrace.domain.json_form import JsonValue
 from tailrace.domain.records import record_about
+from tests.unit.domain import samples
 
 LINEAGE: dict[str, Any] = {
     "schema_version": 1,
