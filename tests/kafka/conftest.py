@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from docker.errors import APIError, DockerException  # type: ignore[import-untyped]  # docker-py ships no types
 from testcontainers.core.docker_client import DockerClient
+
 from tests.kafka.broker import GivenCluster, Kafka, KafkaBroker
+from tests.kafka.stage import Stage
 
 HERE = Path(__file__).parent
 
@@ -85,3 +87,11 @@ def unique(request: pytest.FixtureRequest) -> Callable[[str], str]:
     test = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:40]
     run = uuid.uuid4().hex[:8]
     return lambda purpose: f"{test}.{run}.{purpose}"
+
+
+@pytest.fixture
+def stage(kafka: Kafka, tmp_path: Path, unique: Callable[[str], str]) -> Iterator[Stage]:
+    """Topics, configuration and workers of this test; what still runs at its end is ended."""
+    made = Stage(kafka, tmp_path, unique)
+    yield made
+    made.end_all()
