@@ -115,9 +115,7 @@ class Stage:
         to = ANY_PARTITION if partition is None else partition
         producer = Producer({"bootstrap.servers": self.kafka.bootstrap, "linger.ms": 5})
         for event in events:
-            producer.produce(
-                self.events_topic, event.value, event.key, ANY_PARTITION if partition is None else partition
-            )
+            producer.produce(self.events_topic, event.value, event.key, to)
             producer.poll(0)
         assert producer.flush(30) == 0, "events were not produced in time"
 
