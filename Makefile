@@ -29,13 +29,12 @@ check: $(READY) ## lint, types, layers, schema compatibility
 	$(BIN)/python -m tailrace.codec.compatibility schemas
 
 unit: $(READY) ## every test that needs no real Kafka
-	$(BIN)/python -m pytest -m "not kafka"
+	$(BIN)/python -m pytest -m "not kafka" --numprocesses auto
 
 kafka: $(READY) ## the suite on a real Apache Kafka (Docker, or TAILRACE_TEST_BOOTSTRAP)
 	$(BIN)/python -m pytest -m kafka
 
-test: check ## everything: check, then every test; real-Kafka tests are skipped where no engine runs
-	$(BIN)/python -m pytest
+test: check unit kafka ## everything: check, then every test; real-Kafka tests are skipped where no engine runs
 
 format: $(READY) ## rewrite the sources in the house style
 	$(BIN)/ruff check --fix .

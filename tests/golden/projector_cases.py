@@ -10,12 +10,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.unit.codec.oracle import decoded
-from tests.unit.codec.written import framed
-
 from tailrace.codec.reference_projector import ReferenceProjector
 from tailrace.codec.schemas import SchemaStore
 from tailrace.domain.projected import Projected, Undecodable
+from tests.unit.codec.oracle import decoded
+from tests.unit.codec.written import framed
 
 CASES = Path(__file__).parent / "projector"
 PLACE = (7, 123_456_789)

@@ -1,6 +1,7 @@
 """The bytes of every telemetry record are what they were."""
 
 import pytest
+
 from tests.golden.projector_cases import CASES, names, projected, recorded
 
 
