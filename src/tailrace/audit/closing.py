@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from tailrace.audit.findings import FindingCode, NoteCode
-from tailrace.audit.ledger import RETENTION_LOST, History, Mark
+from tailrace.audit.ledger import RETENTION_LOST, Mark
 from tailrace.audit.rules import RANK_MASK, offset_of
 from tailrace.audit.sequence import Causes, Examined, examine
 from tailrace.audit.sink_check import SinkCheck
@@ -54,7 +54,15 @@ def _check_starts(check: SinkCheck) -> None:
 def _check_order(check: SinkCheck, *, expect_no_duplicates: bool) -> None:
     standing, history, say = check.standing, check.standing.history, check.speaker
     restarts = [start.cursor for start in history.restarts()]
-    causes = Causes(restarts, history.failed, history.refused, standing.failed_elsewhere)
+    # A lane that crashed before it could write the gap of a refused record has left its dead letter.
+    lettered = [(offset, offset) for offset in standing.letters or ()]
+    causes = Causes(
+        restart_cursors=restarts,
+        failed=history.failed,
+        refused=[*history.refused, *lettered],
+        elsewhere=standing.failed_elsewhere,
+        may_drop=standing.plan.may_drop,
+    )
     for column in (standing.columns or {}).values():
         examined = examine(column.units, causes)
         check.totals.duplicates += len(examined.repeats)
@@ -62,17 +70,21 @@ def _check_order(check: SinkCheck, *, expect_no_duplicates: bool) -> None:
             say.about_unit(FindingCode.DUPLICATE_UNEXPLAINED, number)
         for number in examined.repeats if expect_no_duplicates else ():
             say.about_unit(FindingCode.DUPLICATE, number)
-        # A sink that may give records up can have them late: its lane dropped them, crashed before the gap was written.
-        for number in examined.late if standing.plan.may_drop else [*examined.late, *examined.late_after_restart]:
-            if not _was_claimed(history, number) and not standing.plan.earlier_selections:
+        for number in examined.late:
+            if not _was_given_up(check, number):
+                say.about_unit(FindingCode.OUT_OF_ORDER, number)
+        for number in examined.late_after_restart:
+            # A lane that drops a record and crashes before the gap is written leaves it to the next, without a trace.
+            if not standing.plan.may_drop and not _was_given_up(check, number):
                 say.about_unit(FindingCode.OUT_OF_ORDER, number)
         _check_stretches(check, examined)
 
 
-def _was_claimed(history: History, number: int) -> bool:
-    """Whether a gap once claimed the unit: a lane that gave it up and crashed leaves it to the next, behind others."""
-    rank = number & RANK_MASK
-    return any(rank in claim.ranks or not claim.ranks for claim in history.claims_at(offset_of(number)))
+def _was_given_up(check: SinkCheck, number: int) -> bool:
+    """Whether an earlier lane left the unit out: it wrote a gap or dead letter, or its selection was another one."""
+    rank, offset, standing = number & RANK_MASK, offset_of(number), check.standing
+    claimed = any(rank in claim.ranks or not claim.ranks for claim in standing.history.claims_at(offset))
+    return claimed or offset in (standing.letters or ()) or bool(standing.plan.earlier_selections)
 
 
 def _check_stretches(check: SinkCheck, examined: Examined) -> None:

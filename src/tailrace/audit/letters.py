@@ -32,6 +32,10 @@ class Letters:
         """The offsets of this partition at which the sink refused a record."""
         return frozenset(offset for owner, source, offset in self.refused if (owner, source) == (sink_id, partition))
 
+    def refused_elsewhere(self, sink_id: str, partition: int) -> bool:
+        """Whether the sink refused a record of another partition."""
+        return any(owner == sink_id and source != partition for owner, source, _ in self.refused)
+
 
 def read_letters(
     reads: Iterator[PartitionRead], plan: DeadLetterPlan, events_topic: str, findings: Findings

@@ -112,7 +112,7 @@ class _Proof:
             history=gathered.ledger.history(sink_id, partition),
             columns=None if arrivals is None else arrivals.of(partition),
             floor=0 if arrivals is None else arrivals.floor(partition),
-            failed_elsewhere=gathered.ledger.failed_elsewhere(sink_id, partition),
+            failed_elsewhere=gathered.failed_elsewhere(sink_id, partition),
             letters=letters,
             ledger_trimmed=gathered.ledger.trimmed,
             dead_letter_lane=is_letters,

@@ -23,6 +23,11 @@ class Gathered:
     letters: Letters | None
     ledger: Ledger
 
+    def failed_elsewhere(self, sink_id: str, partition: int) -> bool:
+        """Whether the sink failed on, or refused, a record of another partition: one batch holds several."""
+        refused = self.letters is not None and self.letters.refused_elsewhere(sink_id, partition)
+        return refused or self.ledger.failed_elsewhere(sink_id, partition)
+
 
 class Gathering:
     """Reads what a plan names, in the order that makes the proof sound; finds what is wrong with a record alone."""

@@ -23,12 +23,15 @@ class Causes:
     `restart_cursors` holds each lane start but the first, once. `failed` and `refused` are the offsets of the records
     at which an export failed, or that the sink refused. `elsewhere`: the sink failed on, or refused, a record of
     another source partition; batches hold several, and the ledger names only the record that met the failure.
+    `may_drop`: a later lane may have left out what an earlier one sent, so the record it resumed at can be anywhere
+    before the one that is met again.
     """
 
     restart_cursors: Sequence[int] = ()
     failed: Sequence[Offsets] = ()
     refused: Sequence[Offsets] = ()
     elsewhere: bool = False
+    may_drop: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,7 @@ class _SentAgain:
             return True
         first = bisect_left(self._ordered, stretch.first)
         beyond = bisect_right(self._ordered, stretch.reached)
-        before = self._ordered[first - 1] if first else -1
+        before = self._ordered[first - 1] if first and not causes.may_drop else -1
         after = self._ordered[beyond] if beyond < len(self._ordered) else 1 << 62
         return _any_within(causes.failed, before, stretch.first) or _any_within(causes.refused, before, after)
 
