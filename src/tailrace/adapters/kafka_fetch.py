@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message
 
 from tailrace.runtime.clock import Deadline
 from tailrace.runtime.ports import Event, Fetched, OutOfRange
@@ -11,12 +11,18 @@ from tailrace.runtime.ports import Event, Fetched, OutOfRange
 # librdkafka's own error for a position the log does not have while `auto.offset.reset` is `error`.
 OUT_OF_RANGE = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001
 
+PARTITION_END = KafkaError._PARTITION_EOF  # noqa: SLF001 - librdkafka's own name
+"""Not an error: the reader is at the end of the partition, as far as committed records go."""
+
 READER: Mapping[str, str | int | bool] = {
     # Any other value jumps over what retention took, or back to the start of a topic made anew, without a word.
     "auto.offset.reset": "error",
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
     "isolation.level": "read_committed",
+    # The one statement about an end that belongs to what was delivered before it: position() may still be that of an
+    # earlier assignment right after a new one [measured: with assign(), until the first record].
+    "enable.partition.eof": True,
     # A flipped bit decodes without an error in four of ten cases; Avro has no checksum of its own.
     "check.crcs": True,
 }
@@ -49,8 +55,7 @@ def close_by(consumer: Consumer, deadline: Deadline) -> bool:
 class Positions:
     """Where the next fetch of each partition begins, as offers have to follow on each other without a hole."""
 
-    def __init__(self, topic: str) -> None:
-        self._topic = topic
+    def __init__(self) -> None:
         self._next: dict[int, int] = {}
 
     def begin(self, partition: int, offset: int) -> None:
@@ -64,36 +69,36 @@ class Positions:
         for partition in partitions:
             self._next.pop(partition, None)
 
-    def group(self, consumer: Consumer, messages: Sequence[Message]) -> list[Fetched | OutOfRange]:
+    def group(self, messages: Sequence[Message]) -> list[Fetched | OutOfRange]:
         """Sort messages by partition; those of a partition that was not begun are dropped.
 
-        A fetch ends at the consumer's position, which counts transaction markers and aborted records too, so that a
-        cursor can pass them (docs/DESIGN.md, Live and catching up).
+        Where a partition ends, the fetch ends with it, markers and aborted records behind the last event included: a
+        log that ends in them would hold a cursor back for as long as nothing else is written to it. In between they
+        are passed with the next event (docs/DESIGN.md, Live and catching up).
         """
         events: dict[int, list[Event]] = {}
+        ends: dict[int, int] = {}
         grouped: list[Fetched | OutOfRange] = []
         for message in messages:
             partition = message.partition()
+            if partition not in self._next:
+                continue
             error = message.error()
-            if error is not None:
-                if error.code() in OUT_OF_RANGE and partition in self._next:
-                    grouped.append(OutOfRange(partition))
-            elif partition in self._next and (offset := _offset(message)) >= self._next[partition]:
-                _, timestamp_ms = message.timestamp()
-                events.setdefault(partition, []).append(
-                    Event(offset, timestamp_ms, _bytes(message.key()), _bytes(message.value()))
-                )
-        for partition, of_one in events.items():
-            to_offset = max(of_one[-1].offset + 1, self._position(consumer, partition))
-            grouped.append(Fetched(partition, self._next[partition], to_offset, of_one))
-            self._next[partition] = to_offset
+            if error is None:
+                if (offset := _offset(message)) >= self._next[partition]:
+                    _, timestamp_ms = message.timestamp()
+                    event = Event(offset, timestamp_ms, _bytes(message.key()), _bytes(message.value()))
+                    events.setdefault(partition, []).append(event)
+                    ends[partition] = offset + 1
+            elif error.code() in OUT_OF_RANGE:
+                grouped.append(OutOfRange(partition))
+            elif error.code() == PARTITION_END:
+                ends[partition] = max(ends.get(partition, -1), _offset(message))
+        for partition, end in ends.items():
+            if end > self._next[partition]:
+                grouped.append(Fetched(partition, self._next[partition], end, events.get(partition, [])))
+                self._next[partition] = end
         return grouped
-
-    def _position(self, consumer: Consumer, partition: int) -> int:
-        try:
-            return int(consumer.position([TopicPartition(self._topic, partition)])[0].offset)
-        except KafkaException:
-            return -1  # no longer assigned; the last message's offset is as far as we can tell
 
 
 def _offset(message: Message) -> int:

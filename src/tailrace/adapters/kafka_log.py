@@ -42,7 +42,7 @@ class KafkaLaneLog:
         self._reader: Consumer | None = None
         self._topic = topic
         self._clock = clock
-        self._positions = Positions(topic)
+        self._positions = Positions()
         self._reading: set[int] = set()
         self._results: list[dict[int, int]] = []
 
@@ -112,7 +112,7 @@ class KafkaLaneLog:
     def read(self, max_events: int, timeout_s: float) -> Sequence[Fetched | OutOfRange]:
         if self._reader is None:
             return []
-        return self._positions.group(self._reader, receive(self._reader, max_events, timeout_s))
+        return self._positions.group(receive(self._reader, max_events, timeout_s))
 
     def close(self, deadline: Deadline) -> None:
         if self._reader is not None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from tailrace.adapters.kafka_fetch import OUT_OF_RANGE, READER, Positions, close_by, receive
+from tailrace.adapters.kafka_fetch import OUT_OF_RANGE, PARTITION_END, READER, Positions, close_by, receive
 from tailrace.runtime.clock import Deadline
 from tailrace.runtime.ports import AssignmentListener, Fetched, GroupOffset, Log, OutOfRange
 
@@ -42,7 +42,7 @@ class KafkaEventSource:
         self._consumer = make_consumer(self._on_commit)
         self._topic = topic
         self._logger = logger
-        self._positions = Positions(topic)
+        self._positions = Positions()
         self._listener: AssignmentListener | None = None
         self._results: deque[tuple[Mapping[int, GroupOffset], bool]] = deque()
         self._begun: set[int] = set()
@@ -57,7 +57,7 @@ class KafkaEventSource:
     def poll(self, max_events: int, timeout_s: float) -> Sequence[Fetched | OutOfRange]:
         messages = receive(self._consumer, max_events, timeout_s)
         self._report_trouble(messages)
-        return self._positions.group(self._consumer, messages)
+        return self._positions.group(messages)
 
     def _report_trouble(self, messages: Sequence[Message]) -> None:
         """Log an error the client reports, once until another one comes: it repeats what it goes on to retry."""
@@ -65,7 +65,7 @@ class KafkaEventSource:
             error = message.error()
             if error is None:
                 self._trouble = None
-            elif error.code() not in OUT_OF_RANGE and error.name() != self._trouble:
+            elif error.code() not in (*OUT_OF_RANGE, PARTITION_END) and error.name() != self._trouble:
                 self._trouble = error.name()
                 self._logger.event("events cannot be read for now", level="warning", detail=error.name())
 

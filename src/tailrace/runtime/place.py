@@ -103,7 +103,8 @@ class Place:
             if self.held == held:  # nothing was under way before this: all below the old position is dealt with
                 self.passed = self.position
             self.position = offer.to_offset
-            self.times.append((offer.to_offset, offer.newest_timestamp_ms))
+            if offer.entries:  # else it held markers only, which have no event time
+                self.times.append((offer.to_offset, offer.newest_timestamp_ms))
 
     def lose_below(self, first_offset: int, detail: str) -> int:
         """The log now begins at `first_offset`: what was not taken below it is a gap. How many offsets."""

@@ -42,7 +42,7 @@ DENIED: Mapping[str, tuple[str, str]] = MappingProxyType(
         "max.poll.interval.ms": _why(
             "the intake polls all the time; below the session timeout it would throw workers out"
         ),
-        "enable.partition.eof": _why("end-of-partition signals are not events; positions say where a log ends"),
+        "enable.partition.eof": _why("cursors pass transaction markers at a log's end by it"),
         "enable.idempotence": _why(_ORDER),
         "enable.gapless.guarantee": _why(_ORDER),
         "acks": _why("a record counts as exported only when all in-sync replicas have it"),
