@@ -57,19 +57,19 @@ class DemoPlan:
     stay below some 25 000 for the proof to find them all.
     """
 
-    events: int = 12_000
-    events_per_s: int = 700
+    events: int = 9_000
+    events_per_s: int = 600
     poison_rate: float = 0.01
     seed: int = 7
-    refuse_at_s: float = 4.0
-    accept_at_s: float = 11.0
+    refuse_at_s: float = 3.0
+    accept_at_s: float = 9.0
     audit_arguments: tuple[str, ...] = ()
 
 
 def demo_configuration(bootstrap_servers: str, directory: Path) -> Mapping[str, object]:
     """The demonstration's configuration, as the file of a user would say it.
 
-    Buffers are small, so that seven seconds of outage fill one.
+    Buffers are small, so that six seconds of outage fill one.
     """
     buffer = {"capacity_records": 2_000, "capacity_bytes": 8 * 1024 * 1024}
     return {
