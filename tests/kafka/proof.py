@@ -1,14 +1,12 @@
 """The proof at the end of every run here: `tailrace audit`, a process of its own that shares no rules with a worker."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-AUDIT_TIMEOUT_S = 120.0
+from tests.kafka.command import tailrace
 
 FEWEST_EVENTS = 5_000
 """A proof over fewer events proves little: batches, buffers and rotations have to have turned over many times."""
@@ -48,13 +46,7 @@ def prove(config: Path, *, complete: bool = True, duplicates: bool = False, min_
     options = ["--json", "--min-events", str(min_events)]
     options += ["--require-complete"] if complete else []
     options += [] if duplicates else ["--expect-no-duplicates"]
-    ended = subprocess.run(
-        [sys.executable, "-m", "tailrace", "audit", "--config", str(config), *options],
-        capture_output=True,
-        text=True,
-        timeout=AUDIT_TIMEOUT_S,
-        check=False,
-    )
+    ended = tailrace("audit", "--config", str(config), *options)
     assert ended.returncode == 0, f"audit: exit code {ended.returncode}\n{_essence(ended.stdout)}\n{ended.stderr}"
     report = json.loads(ended.stdout)
     sinks = {sink["sink"]: _sink(sink) for sink in report["sinks"]}

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -110,14 +110,18 @@ class Stage:
 
     # --------------------------------------------------------------------------------------------------------- events
 
-    def produce(self, events: Iterable[SyntheticEvent], *, partition: int | None = None) -> None:
-        """Send these as fast as it goes, all to one partition if one is given; they are there when this returns."""
+    def produce(self, events: Iterable[SyntheticEvent], *, partition: int | None = None) -> list[tuple[int, int]]:
+        """Send these as fast as it goes, all to one partition if one is given; where each of them is now."""
         to = ANY_PARTITION if partition is None else partition
         producer = Producer({"bootstrap.servers": self.kafka.bootstrap, "linger.ms": 5})
-        for event in events:
-            producer.produce(self.events_topic, event.value, event.key, to)
+        places: dict[int, tuple[int, int]] = {}
+        for number, event in enumerate(events):
+            producer.produce(
+                self.events_topic, event.value, event.key, to, on_delivery=partial(_note_place, places, number)
+            )
             producer.poll(0)
         assert producer.flush(30) == 0, "events were not produced in time"
+        return [places[number] for number in sorted(places)]
 
     @contextmanager
     def load(self, seed: int, *, per_s: int, poison_rate: float = 0.0) -> Iterator["Load"]:
@@ -241,6 +245,14 @@ class Load:
         partition, offset = message.partition(), message.offset()
         if error is None and partition is not None and offset is not None:
             self.unreadable.append((partition, offset))
+
+
+def _note_place(places: dict[int, tuple[int, int]], number: int, error: KafkaError | None, message: Message) -> None:
+    partition, offset = message.partition(), message.offset()
+    assert error is None, error
+    assert partition is not None
+    assert offset is not None
+    places[number] = (partition, offset)
 
 
 def small_buffer(records: int = 600) -> dict[str, int]:
