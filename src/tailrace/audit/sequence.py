@@ -138,9 +138,12 @@ class _SentAgain:
         beyond = bisect_right(self._ordered, stretch.reached)
         before = self._ordered[first - 1] if first and not causes.may_drop else -1
         after = self._ordered[beyond] if beyond < len(self._ordered) else 1 << 62
-        return _any_within(causes.failed, before, stretch.first) or _any_within(causes.refused, before, after)
+        return any(_resumed_at(place, before, stretch.first) for place, _ in causes.failed) or any(
+            unit(last, RANK_MASK) > before and place <= offset_of(after) for place, last in causes.refused
+        )
 
 
-def _any_within(places: Sequence[Offsets], above: int, up_to: int) -> bool:
-    """Whether any of `places` has a unit above `above` and begins at or before the event of `up_to`."""
-    return any(unit(last, RANK_MASK) > above and first <= offset_of(up_to) for first, last in places)
+def _resumed_at(failed: int, before: int, first: int) -> bool:
+    """Whether `first` is the first unit from the event at `failed` on, `before` being the one before it, or -1."""
+    reached = offset_of(first)
+    return failed == reached or (failed < reached and (before < 0 or offset_of(before) < failed))

@@ -162,23 +162,27 @@ class SinkCheck:
             self.totals.before_start += 1
         elif offset >= self._cursor:
             self.totals.pending += 1
-            if offset < self._marked_offset:
+            if offset < self._marked_offset and not self._cannot_be_seen(number):
                 self.speaker.about_unit(FindingCode.MARK_AHEAD, number)
         else:
             self._absent(number)
 
     def _absent(self, number: int) -> None:
         """A unit below the cursor that nothing accounts for."""
-        standing = self.standing
-        # An unreadable event is never in a sink of records: what the sink removed cannot have been its trace.
-        could_be_there = number != unit(offset_of(number), WHOLE_EVENT) or standing.dead_letter_lane
-        if could_be_there and standing.columns is None:
+        if self._cannot_be_seen(number):
             self.totals.trusted += 1
-        elif could_be_there and number < standing.floor:
+        elif number < self.standing.floor and not self._needs_a_gap(number):
             self.totals.unverifiable += 1
         else:
             self.totals.missing += 1
             self.speaker.about_unit(FindingCode.MISSING, number)
+
+    def _cannot_be_seen(self, number: int) -> bool:
+        return self.standing.columns is None and not self._needs_a_gap(number)
+
+    def _needs_a_gap(self, number: int) -> bool:
+        """Whether nothing but a gap can account for the unit: an unreadable event is in no sink of records."""
+        return number == unit(offset_of(number), WHOLE_EVENT) and not self.standing.dead_letter_lane
 
     def _missed(self, number: int, claim: Claim) -> None:
         self.totals.missed[claim.reason] += 1

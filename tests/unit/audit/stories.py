@@ -228,14 +228,34 @@ class StoryEvidence:
         return sink.of(partition)[place - sink.lows.get(partition, 0)].value
 
 
+@cache
+def _encoded(entry: LedgerEntry) -> tuple[bytes, bytes]:
+    return _codec().encode(entry)
+
+
 def _health_message(offset: int, written: Written) -> Message:
-    key, value = _codec().encode(written.entry)
+    key, value = _encoded(written.entry)
     return Message(offset, written.key or key, value if written.value is None else written.value)
 
 
 def _read(partition: int, records: list[Arrived], low: int) -> PartitionRead:
     messages = [Message(low + i, record.key, record.value, record.headers) for i, record in enumerate(records)]
     return PartitionRead(partition, low, low + len(messages), iter(messages))
+
+
+def units_of(story: Story, sink: SinkStory | None) -> list[tuple[Unit, bool]]:
+    """Every unit of every event, and whether a sink has to get it; None stands for the lane of the dead letters."""
+    units: list[tuple[Unit, bool]] = []
+    for partition, messages in story.events.items():
+        for message in messages:
+            projected = _project(partition, message)
+            if isinstance(projected, Undecodable):
+                units.append(((partition, message.offset, "event"), True))
+                continue
+            for record in projected:
+                admits = sink is not None and sink.plan.selection.admits(record.kind, record.family, record.agent_id)
+                units.append(((partition, message.offset, record.kind.value), admits))
+    return units
 
 
 # ------------------------------------------------------------------------------------------------------ the players
