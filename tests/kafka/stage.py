@@ -54,17 +54,17 @@ class Stage:
 
     # ----------------------------------------------------------------------------------------------------- the setting
 
-    def create_topics(self, *sink_topics: str, dead_letter: bool = True) -> None:
+    def create_topics(self, *sink_topics: str, letters: bool = True) -> None:
         """The events topic, the worker's own topics, and these."""
         self.kafka.create_topic(self.events_topic, self.partitions)
         self.kafka.create_topic(self.health_topic, 2)
-        if dead_letter:
+        if letters:
             self.kafka.create_topic(self.dead_letter_topic, 2)
         for topic in sink_topics:
             self.kafka.create_topic(topic, 3)
 
     def configuration(
-        self, sinks: Mapping[str, Mapping[str, Any]], *, dead_letter: bool = True, **sections: Mapping[str, Any]
+        self, sinks: Mapping[str, Mapping[str, Any]], *, letters: bool = True, **sections: Mapping[str, Any]
     ) -> dict[str, Any]:
         """A configuration with small sizes and short intervals, so that faults bite within seconds.
 
@@ -83,7 +83,7 @@ class Stage:
             "worker": {"shutdown_deadline_s": 2.5, "commit_interval_ms": 200, "detach_after_ms": 500},
             "sinks": {sink: {"buffer": small_buffer(), "batch": small_batch(), **keys} for sink, keys in sinks.items()},
         }
-        if dead_letter:
+        if letters:
             tree["dead_letter"] = {"topic": self.dead_letter_topic}
         for name, keys in sections.items():
             tree[name] = {**tree.get(name, {}), **keys}
@@ -155,18 +155,20 @@ class Stage:
             found[partition] = reader.get_watermark_offsets(place, timeout=10, cached=False)[1]
         return found
 
-    def wait_until_drained(self, *sinks: str, within_s: float = DRAIN_TIMEOUT_S) -> None:
-        """Every cursor of these sinks is at the end of the log, and workers are there to have brought it there."""
-        ends = self.ends()
+    def wait_until_drained(
+        self, *sinks: str, ends: Mapping[int, int] | None = None, within_s: float = DRAIN_TIMEOUT_S
+    ) -> None:
+        """Every cursor of these sinks is at the end of the log, or at `ends`, and a worker is there that brought it."""
+        wanted = dict(ends or self.ends())
 
         def drained() -> bool:
-            return all(self.cursors(sink) == ends for sink in sinks)
+            return all(self.cursors(sink) == wanted for sink in sinks)
 
         def dead() -> str | None:
             return None if any(worker.running for worker in self.workers) else "no worker is running"
 
         try:
-            eventually(drained, within_s=within_s, what=f"cursors of {sinks} at {ends}", gone_wrong=dead)
+            eventually(drained, within_s=within_s, what=f"cursors of {sinks} at {wanted}", gone_wrong=dead)
         except AssertionError as late:
             where = {sink: self.cursors(sink) for sink in sinks}
             logs = "\n".join(worker.tail() for worker in self.workers[-2:])

@@ -37,7 +37,7 @@ class Arrivals:
 @pytest.fixture
 def topics(stage: Stage) -> dict[str, str]:
     topics = {sink: stage.unique(sink) for sink in SINKS}
-    stage.create_topics(*topics.values(), dead_letter=False)
+    stage.create_topics(*topics.values(), letters=False)
     return topics
 
 
@@ -61,7 +61,7 @@ def test_ten_kills_in_a_row_lose_nothing_and_every_restart_goes_on_where_each_la
                 "lingering": trace(topics["lingering"], batch=small_batch(500, 400), buffer=buffer),
                 "slow": slow_trace(topics["slow"], 12, buffer=buffer),
             },
-            dead_letter=False,
+            letters=False,
         )
     )
     random = Random(20_261)
