@@ -40,8 +40,6 @@ def test_each_way_of_being_undecodable_becomes_a_gap_in_every_lane_and_one_lette
     proof = prove(config)
     for sink in SINKS:
         assert proof.sinks[sink].missed == {"undecodable": len(poisoned)}
-        sink: {"undecodable": len(poisoned)} for sink in SINKS
-    }
     for topic in topics.values():
         assert keyless_place in {record.source for record in sink_records(stage.kafka.bootstrap, topic)}
     letters = {place_of(letter): letter for letter in read_topic(stage.kafka.bootstrap, stage.dead_letter_topic)}
