@@ -6,13 +6,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from confluent_kafka import Consumer, KafkaError, Message
 
 from tailrace.runtime.clock import Deadline
-from tailrace.runtime.ports import Event, Fetched, OutOfRange
+from tailrace.runtime.ports import Damaged, Event, Fetched, OutOfRange, Polled
 
 # librdkafka's own error for a position the log does not have while `auto.offset.reset` is `error`.
 OUT_OF_RANGE = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001
 
 PARTITION_END = KafkaError._PARTITION_EOF  # noqa: SLF001 - librdkafka's own name
 """Not an error: the reader is at the end of the partition, as far as committed records go."""
+
+DAMAGED = frozenset(
+    {
+        KafkaError._BAD_MSG,  # noqa: SLF001
+        KafkaError._BAD_COMPRESSION,  # noqa: SLF001
+        KafkaError._NOT_IMPLEMENTED,  # noqa: SLF001
+        KafkaError._UNDERFLOW,  # noqa: SLF001
+        KafkaError.INVALID_MSG,
+        KafkaError.MSG_SIZE_TOO_LARGE,
+    }
+)
+"""Errors about what stands in the log. The client reports one per record set and goes on with the next set."""
 
 READER: Mapping[str, str | int | bool] = {
     # Any other value jumps over what retention took, or back to the start of a topic made anew, without a word.
@@ -69,19 +81,19 @@ class Positions:
         for partition in partitions:
             self._next.pop(partition, None)
 
-    def group(self, messages: Sequence[Message]) -> list[Fetched | OutOfRange]:
-        """Sort messages by partition; those of a partition that was not begun are dropped.
+    def group(self, messages: Sequence[Message]) -> list[Polled]:
+        """Sort messages by partition; those of a partition that was not begun are dropped. Trouble comes last.
 
         Where a partition ends, the fetch ends with it, markers and aborted records behind the last event included: a
         log that ends in them would hold a cursor back for as long as nothing else is written to it. In between they
-        are passed with the next event (docs/DESIGN.md, Live and catching up).
+        are passed with the next event (docs/DESIGN.md, Live and catching up). Behind trouble nothing is taken.
         """
         events: dict[int, list[Event]] = {}
         ends: dict[int, int] = {}
-        grouped: list[Fetched | OutOfRange] = []
+        trouble: dict[int, OutOfRange | Damaged] = {}
         for message in messages:
             partition = message.partition()
-            if partition not in self._next:
+            if partition is None or partition not in self._next or partition in trouble:
                 continue
             error = message.error()
             if error is None:
@@ -91,14 +103,17 @@ class Positions:
                     events.setdefault(partition, []).append(event)
                     ends[partition] = offset + 1
             elif error.code() in OUT_OF_RANGE:
-                grouped.append(OutOfRange(partition))
+                trouble[partition] = OutOfRange(partition)
+            elif error.code() in DAMAGED:
+                trouble[partition] = Damaged(partition, max(_offset(message), self._next[partition]))
             elif error.code() == PARTITION_END:
                 ends[partition] = max(ends.get(partition, -1), _offset(message))
+        grouped: list[Polled] = []
         for partition, end in ends.items():
             if end > self._next[partition]:
                 grouped.append(Fetched(partition, self._next[partition], end, events.get(partition, [])))
                 self._next[partition] = end
-        return grouped
+        return [*grouped, *trouble.values()]
 
 
 def _offset(message: Message) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from tailrace.adapters.kafka_shipping import Arrived, CalledOff, Shipment, Shipper, Stuck, Unwanted
 from tailrace.runtime.clock import Deadline
+from tailrace.runtime.failures import place_of
 from tailrace.runtime.ports import Log
 from tailrace.runtime.retry import Backoff
 
@@ -39,7 +40,7 @@ class Journal:
     def __init__(
         self, name: str, shipper: Shipper, capacity_records: int, on_written: Callable[[], None], logger: Log
     ) -> None:
-        self._name = name
+        self.name = name
         self._shipper = shipper
         self._capacity = capacity_records
         self._on_written = on_written
@@ -49,6 +50,7 @@ class Journal:
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"journal-{name}")
         self._backoff = Backoff()
+        self.crash: BaseException | None = None
 
     def start(self) -> None:
         self._thread.start()
@@ -66,7 +68,7 @@ class Journal:
     def close(self, deadline: Deadline) -> bool:
         """Write what is queued, as far as `deadline` allows, and end the thread; whether all of it was written."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._queue, deadline.remaining_s())
+            self._changed.wait_for(lambda: not self._queue or self._closed.is_set(), deadline.remaining_s())
             written = not self._queue
         self._closed.set()
         with self._changed:
@@ -75,6 +77,21 @@ class Journal:
         return written
 
     def _run(self) -> None:
+        try:
+            self._write_until_closed()
+        except BaseException as error:  # noqa: BLE001 - a thread has nobody to raise to; the worker asks `crash`
+            self.crash = error
+            self._closed.set()
+            self._logger.event(
+                "journal crashed",
+                level="error",
+                journal=self.name,
+                error=type(error).__name__,
+                detail=place_of(error),
+            )
+            self._on_written()
+
+    def _write_until_closed(self) -> None:
         while not self._closed.is_set():
             with self._changed:
                 self._changed.wait_for(lambda: self._queue or self._closed.is_set(), IDLE_WAIT_S)
@@ -88,7 +105,7 @@ class Journal:
             case Arrived():
                 self._acknowledge(len(messages))
                 if self._backoff.failures:
-                    self._logger.event("journal writes again", journal=self._name)
+                    self._logger.event("journal writes again", journal=self.name)
                 self._backoff.succeeded()
             case CalledOff(arrived=arrived):
                 self._acknowledge(arrived)
@@ -114,7 +131,7 @@ class Journal:
 
     def _wait(self, code: str) -> None:
         if self._backoff.failures == 0:
-            self._logger.event("journal cannot write", level="warning", journal=self._name, detail=code)
+            self._logger.event("journal cannot write", level="warning", journal=self.name, detail=code)
         self._closed.wait(self._backoff.next_delay_s())
 
     def _acknowledge(self, records: int) -> None:

@@ -89,7 +89,9 @@ class KafkaLedgerHistory:
             consumer.close()
 
     def _read_all(self, consumer: Consumer, deadline: Deadline) -> dict[str, dict[int, int]] | None:
-        topic = consumer.list_topics(self._health_topic, timeout=METADATA_TIMEOUT_S).topics[self._health_topic]
+        topic = consumer.list_topics(self._health_topic, timeout=METADATA_TIMEOUT_S).topics.get(self._health_topic)
+        if topic is None or topic.error is not None or not topic.partitions:
+            return None  # not the same as an empty ledger: a sink that starts at the end would skip what it missed
         ends: dict[int, int] = {}
         starts: list[TopicPartition] = []
         for partition in topic.partitions:

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from tailrace.adapters.cursor_metadata import from_metadata, to_metadata
 from tailrace.adapters.kafka_fetch import READER, Positions, close_by, receive
 from tailrace.runtime.clock import Clock, Deadline
-from tailrace.runtime.ports import Fetched, OutOfRange, StoredCursor
+from tailrace.runtime.ports import Log, Polled, StoredCursor
 
 NO_OFFSET = -1001
 """librdkafka's OFFSET_INVALID: the group has no committed offset."""
@@ -36,15 +36,19 @@ def log_properties(cursor_group: str) -> dict[str, str | int | float | bool]:
 class KafkaLaneLog:
     """Cursor store and log reader of one lane. The lane's thread alone."""
 
-    def __init__(self, make_consumer: Callable[[Callable[..., None]], Consumer], topic: str, clock: Clock) -> None:
+    def __init__(
+        self, make_consumer: Callable[[Callable[..., None]], Consumer], topic: str, clock: Clock, logger: Log
+    ) -> None:
         self._make_consumer = make_consumer
         self._consumer = make_consumer(self._on_commit)
         self._reader: Consumer | None = None
         self._topic = topic
         self._clock = clock
+        self._logger = logger
         self._positions = Positions()
         self._reading: set[int] = set()
-        self._results: list[dict[int, int]] = []
+        self._results: list[tuple[dict[int, int], str | None]] = []
+        self._refused: str | None = None
 
     def load(self, partitions: Sequence[int], timeout_s: float) -> Mapping[int, StoredCursor] | None:
         committed = self._committed_offsets(partitions, timeout_s)
@@ -83,9 +87,20 @@ class KafkaLaneLog:
             self._consumer.commit(offsets=places, asynchronous=True)
         except KafkaException:
             return False
-        while wanted not in self._results and not deadline.passed:
+        while not deadline.passed:
+            for offsets, refusal in self._results:
+                # An answer to an earlier commit that was given up is about other offsets.
+                if offsets == wanted:
+                    self._note(refusal)
+                    return refusal is None
             self._consumer.poll(COMMIT_POLL_S)
-        return wanted in self._results
+        return False
+
+    def _note(self, refusal: str | None) -> None:
+        """Log a refusal once, until a commit is taken or refused for another reason."""
+        if refusal is not None and refusal != self._refused:
+            self._logger.event("cursor commit refused", level="warning", detail=refusal)
+        self._refused = refusal
 
     def log_range(self, partition: int, timeout_s: float) -> tuple[int, int] | None:
         try:
@@ -109,7 +124,7 @@ class KafkaLaneLog:
             reader, self._reader = self._reader, None
             reader.close()
 
-    def read(self, max_events: int, timeout_s: float) -> Sequence[Fetched | OutOfRange]:
+    def read(self, max_events: int, timeout_s: float) -> Sequence[Polled]:
         if self._reader is None:
             return []
         return self._positions.group(receive(self._reader, max_events, timeout_s))
@@ -120,8 +135,9 @@ class KafkaLaneLog:
         close_by(self._consumer, deadline)
 
     def _on_commit(self, error: KafkaError | None, places: list[TopicPartition]) -> None:
-        if error is None:
-            self._results.append({place.partition: place.offset for place in places if place.error is None})
+        refusals = [error, *(place.error for place in places)]
+        refusal = next((refused.name() for refused in refusals if refused is not None), None)
+        self._results.append(({place.partition: place.offset for place in places}, refusal))
 
 
 def _ignore(error: KafkaError | None, places: list[TopicPartition]) -> None:

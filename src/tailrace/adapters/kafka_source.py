@@ -7,7 +7,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from tailrace.adapters.kafka_fetch import OUT_OF_RANGE, PARTITION_END, READER, Positions, close_by, receive
 from tailrace.runtime.clock import Deadline
-from tailrace.runtime.ports import AssignmentListener, Fetched, GroupOffset, Log, OutOfRange
+from tailrace.runtime.ports import AssignmentListener, GroupOffset, Log, Polled
 
 __all__ = ["KafkaEventSource", "source_properties"]
 
@@ -54,7 +54,7 @@ class KafkaEventSource:
             [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
 
-    def poll(self, max_events: int, timeout_s: float) -> Sequence[Fetched | OutOfRange]:
+    def poll(self, max_events: int, timeout_s: float) -> Sequence[Polled]:
         messages = receive(self._consumer, max_events, timeout_s)
         self._report_trouble(messages)
         return self._positions.group(messages)

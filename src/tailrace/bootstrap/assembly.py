@@ -270,6 +270,7 @@ def _lane(plan: _LanePlan, feeds: dict[str, Feed], journals: _Journals, around: 
         ),
         settings.events.topic,
         clock,
+        logger,
     )
     track = CursorTrack(journals.ledger)
     batch = plan.settings.batch

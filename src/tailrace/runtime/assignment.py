@@ -28,6 +28,10 @@ later by catching up, and so cannot hold up the others."""
 REST_SHARE = 0.7
 """The share of a hand-over's budget in which exports may finish; the rest is for the two commits that follow."""
 
+ROUND_PATIENCE_S = 120.0
+"""The client answers every commit, at the latest when its session has timed out. A round without an answer for longer
+than any sensible session was lost with an earlier membership, and must not keep cursors from moving for ever."""
+
 RECOMMIT_S = 6 * 3600.0
 """Idle cursors are committed again this often: Kafka drops a memberless group's offsets after a week."""
 
@@ -48,13 +52,20 @@ class _Partition:
     reading: bool = False
     halted: bool = False
     read_to: int = 0
+    damaged_at: int | None = None
     group_offset: GroupOffset | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Round:
+    """One commit of the group, and what each lane may commit once it is accepted."""
+
     offsets: dict[int, GroupOffset]
     grants: dict[str, dict[int, int]]
+
+    def answered_by(self, offsets: Mapping[int, GroupOffset]) -> bool:
+        """Whether an answer is to this round, and not to one that was given up before it."""
+        return {p: o.next_offset for p, o in offsets.items()} == {p: o.next_offset for p, o in self.offsets.items()}
 
 
 class Assignment:
@@ -81,6 +92,7 @@ class Assignment:
         self._partitions: dict[int, _Partition] = {}
         self._next_tag = 1
         self._round: _Round | None = None
+        self._round_at_s = 0.0
         self._committed: dict[str, dict[int, int]] = {}
         self._commit_at_s = 0.0
         self._recommit_at_s = clock.now_s() + RECOMMIT_S
@@ -122,6 +134,11 @@ class Assignment:
         """Whether what was read of this partition is to be offered."""
         place = self._partitions.get(partition)
         return place is not None and place.reading
+
+    def halted(self, partition: int) -> bool:
+        """Whether nothing more may be read of this partition."""
+        place = self._partitions.get(partition)
+        return place is not None and place.halted
 
     def counts(self) -> tuple[int, int]:
         """Partitions assigned, and how many of them are halted."""
@@ -197,23 +214,36 @@ class Assignment:
         place.read_to = low
         self._source.begin(partition, low)
 
+    def damaged(self, partition: int, offset: int) -> None:
+        """Something in the log is no record set: try it once more, then halt, so that nothing is passed over."""
+        place = self._partitions[partition]
+        if place.damaged_at == offset:
+            self.halt(partition, offset, "log_damaged")
+            return
+        place.damaged_at = offset
+        self._source.begin(partition, place.read_to)
+
     # --------------------------------------------------------------------------------------------------- committing
 
     def commit_due(self) -> None:
         """Take in the last round's result; begin the next one when it is time and anything has moved."""
         self._take_in_result()
         now_s = self._clock.now_s()
+        if self._round is not None and now_s - self._round_at_s > ROUND_PATIENCE_S:
+            self._round = None
         if self._round is not None or now_s < self._commit_at_s:
             return
         self._commit_at_s = now_s + self._plan.commit_interval_s
         again = now_s >= self._recommit_at_s
-        offered = self._round_for(p for p, place in self._partitions.items() if place.reading)
-        if offered.offsets and (again or offered.grants != self._committed):
+        offered = self._round_for(self._partitions)
+        # What was granted is granted again until it is written: a lane's commit may fail when nothing moves any more.
+        if offered.offsets and (again or offered.grants != self._committed or not self._written(offered)):
             if again:
                 self._recommit_at_s = now_s + RECOMMIT_S
                 for lane in self._lanes:
                     lane.commit_again()
             self._round = offered
+            self._round_at_s = now_s
             self._source.commit(offered.offsets)
 
     def _round_for(self, partitions: Iterable[int]) -> _Round:
@@ -223,13 +253,18 @@ class Assignment:
         grants: dict[str, dict[int, int]] = {lane.sink_id: {} for lane in self._lanes}
         for partition in partitions:
             place = self._partitions[partition]
+            if not place.reading:
+                continue  # nothing was offered, and what the group has committed is not known yet
             cursors = {
                 sink_id: of_lane[partition].next_offset
                 for sink_id, of_lane in cleared.items()
                 if partition in of_lane and of_lane[partition].tag == place.tag
             }
             if len(cursors) < len(self._lanes):
-                # A lane without a cursor yet could be anywhere: repeat what the group has, only to be fenced by it.
+                # A lane without a cursor yet could be anywhere: repeat what the group has, only to be fenced by it. A
+                # new group has nothing: without a first word, the slowest lane to start would hold up all the others.
+                if place.group_offset is None and cursors:
+                    place.group_offset = GroupOffset(min(cursors.values()), "")
                 if place.group_offset is None:
                     continue
                 offsets[partition] = place.group_offset
@@ -242,15 +277,15 @@ class Assignment:
     def _take_in_result(self) -> None:
         """If the group has answered the round under way, end it; let the lanes commit if it was accepted."""
         for offsets, accepted in self._source.commit_results():
-            # The answer to a round that was given up, at a hand-over, must not grant the one that followed it.
-            if self._round is not None and _next_offsets(offsets) == _next_offsets(self._round.offsets):
+            if self._round is not None and self._round.answered_by(offsets):
                 finished, self._round = self._round, None
                 if accepted:
                     self._grant(finished)
 
     def _grant(self, accepted: _Round) -> None:
         for lane in self._lanes:
-            lane.grant(accepted.grants[lane.sink_id])
+            granted = accepted.grants[lane.sink_id]
+            lane.grant({partition: cursor for partition, cursor in granted.items() if partition in self._partitions})
         self._committed = accepted.grants
         for partition, offset in accepted.offsets.items():
             if partition in self._partitions:
@@ -268,7 +303,7 @@ class Assignment:
         self._source.pause(ours)
         self._come_to_rest(ours, deadline)
         self._poll_until(lambda: self._round is None, deadline)
-        closing = self._round_for(p for p in ours if p in self._partitions and self._partitions[p].reading)
+        closing = self._round_for(p for p in ours if p in self._partitions)
         if closing.offsets:
             self._round = closing
             self._source.commit(closing.offsets)
@@ -289,7 +324,7 @@ class Assignment:
         late = [lane for lane in self._lanes if not lane.at_rest(partitions)]
         for lane in late:
             self._logger.event("lane did not finish before the hand-over", level="warning", sink=lane.sink_id)
-            lane.interrupt()
+            lane.interrupt(partitions)
         if late:
             grace = Deadline.after(self._clock, 0.5 * deadline.remaining_s())
             self._wait_for(grace, lambda: all(lane.at_rest(partitions) for lane in late))
@@ -301,6 +336,7 @@ class Assignment:
             for lane in self._lanes
             if (granted := closing.grants[lane.sink_id])
             for partition, cursor in granted.items()
+            if partition in self._partitions  # what was handed over meanwhile was written then
         )
 
     def _forget(self, partitions: Sequence[int]) -> None:
@@ -310,7 +346,6 @@ class Assignment:
         for partition in partitions:
             del self._partitions[partition]
             self._poison.forget(partition)
-        self._round = None
 
     def _wait_for(self, deadline: Deadline, condition: Callable[[], bool]) -> None:
         while True:
@@ -318,7 +353,3 @@ class Assignment:
             if condition() or deadline.passed:
                 return
             self._room.wait_beyond(rings, min(0.05, deadline.remaining_s()))
-
-
-def _next_offsets(offsets: Mapping[int, GroupOffset]) -> dict[int, int]:
-    return {partition: offset.next_offset for partition, offset in offsets.items()}

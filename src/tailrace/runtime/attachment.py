@@ -1,10 +1,10 @@
 """How a lane comes to stand on newly assigned partitions: load, decide, write down, announce."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tailrace.domain.ledger import LaneIdentity, LaneStarted
-from tailrace.runtime.clock import Clock
+from tailrace.runtime.clock import Clock, Deadline
 from tailrace.runtime.cursor_track import CursorTrack
 from tailrace.runtime.feed import Feed, Mode
 from tailrace.runtime.ports import LaneLog, LedgerHistory, Log, StoredCursor
@@ -57,26 +57,31 @@ class Attachment:
         self._clock = clock
         self._logger = logger
 
-    def attach(self, assigned: Assigned) -> bool:
-        """Attach all of `assigned`, or nothing because something could not be learned in time: try again later."""
-        stored = self._log.load(assigned.partitions, LOOKUP_TIMEOUT_S)
+    def attach(self, assigned: Assigned) -> frozenset[int]:
+        """Attach to what can be learned of `assigned` in time; the partitions that are attached now.
+
+        The others are to be tried again: one whose leader is away must not keep the lane from all the rest.
+        """
+        deadline = Deadline.after(self._clock, LOOKUP_TIMEOUT_S)
+        stored = self._log.load(assigned.partitions, deadline.remaining_s())
         if stored is None:
-            return False
+            return frozenset()
+        past = self._past(deadline) if len(stored) < len(assigned.partitions) else None
         starts: dict[int, tuple[StoredCursor | None, Start | Impossible]] = {}
         for partition in assigned.partitions:
-            known = self._known(partition, stored.get(partition))
-            if known is None:
-                return False
-            starts[partition] = (known.stored, decide_start(known, self._facts.start_at))
-        if not self._written_down({p: s for p, (_, s) in starts.items() if isinstance(s, Start) and s.write_down}):
-            return False
+            known = self._known(partition, stored.get(partition), past, deadline)
+            if known is not None:
+                starts[partition] = (known.stored, decide_start(known, self._facts.start_at))
+        new = {p: start for p, (_, start) in starts.items() if isinstance(start, Start) and start.write_down}
+        if not self._written_down(new):
+            starts = {p: start for p, start in starts.items() if p not in new}
         for partition, (before, start) in starts.items():
             match start:
                 case Impossible():
                     self._halt(partition, assigned.tag, start.cursor, start.reason)
                 case Start():
                     self._stand(partition, assigned.tag, before, start)
-        return True
+        return frozenset(starts)
 
     def log_moved(self, partition: int) -> None:
         """The log does not have this lane's position any more: note what is gone, or halt if it lies beyond the end."""
@@ -90,18 +95,28 @@ class Attachment:
         else:
             self._note_loss(partition, position, low)
 
-    def _known(self, partition: int, stored: StoredCursor | None) -> Known | None:
-        log_range = self._log.log_range(partition, LOOKUP_TIMEOUT_S)
+    def _past(self, deadline: Deadline) -> tuple[Mapping[int, int], bool] | None:
+        """The ledger's last marks of this sink, and whether it is known anywhere; None: could not be learned."""
+        marks = self._history.last_marks(self._facts.identity.sink_id)
+        elsewhere = self._log.known_elsewhere(max(0.1, deadline.remaining_s()))
+        return None if marks is None or elsewhere is None else (marks, elsewhere or bool(marks))
+
+    def _known(
+        self,
+        partition: int,
+        stored: StoredCursor | None,
+        past: tuple[Mapping[int, int], bool] | None,
+        deadline: Deadline,
+    ) -> Known | None:
+        if stored is None and past is None:
+            return None
+        log_range = self._log.log_range(partition, max(0.1, deadline.remaining_s()))
         if log_range is None:
             return None
         low, high = log_range
-        if stored is not None:
-            return Known(stored, None, known_elsewhere=True, low=low, high=high, topic_id=self._facts.topic_id)
-        marks = self._history.last_marks(self._facts.identity.sink_id)
-        elsewhere = self._log.known_elsewhere(LOOKUP_TIMEOUT_S)
-        if marks is None or elsewhere is None:
-            return None
-        return Known(None, marks.get(partition), elsewhere or bool(marks), low, high, self._facts.topic_id)
+        marks, known_elsewhere = past if past is not None else ({}, True)
+        mark = marks.get(partition) if stored is None else None
+        return Known(stored, mark, known_elsewhere, low, high, self._facts.topic_id)
 
     def _written_down(self, starts: dict[int, Start]) -> bool:
         cursors = {p: StoredCursor(start.cursor, 0, 0, self._facts.topic_id) for p, start in starts.items()}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tailrace.runtime.clock import Clock
 from tailrace.runtime.feed import Feed
 from tailrace.runtime.offers import Offer
-from tailrace.runtime.ports import Fetched, LaneLog, OutOfRange, Projector
+from tailrace.runtime.ports import Damaged, Fetched, LaneLog, OutOfRange, Polled, Projector
 
 BURST_S = 0.5
 """The rate limit lets this much time's worth through at once, so that reads are full batches and not single events."""
@@ -96,14 +96,16 @@ class CatchUp:
             self._log.read_from(wanted)
             self._reading = wanted
 
-    def _enter(self, read: Sequence[Fetched | OutOfRange]) -> Read:
+    def _enter(self, read: Sequence[Polled]) -> Read:
         events = 0
         out_of_range: list[int] = []
         for part in read:
             match part:
                 case OutOfRange(partition=partition):
                     out_of_range.append(partition)
-                    self._reading.pop(partition, None)
+                    self._reading.pop(partition, None)  # the client tells it once: it has to be assigned again
+                case Damaged(partition=partition):
+                    self._reading.pop(partition, None)  # and here so that nothing behind the damage is read
                 case Fetched(partition=partition):
                     events += len(part.events)
                     self._reading[partition] = part.to_offset

@@ -81,8 +81,12 @@ class Feed:
             return None if place is None or place.tag != tag else (place.mode, place.position)
 
     def lost_ahead(self, partition: int, first_offset: int, detail: str) -> None:
-        """The log lost what the intake was about to offer: a gap for a lane that is live, which keeps its buffer."""
+        """The log lost what the intake was about to offer, and it goes on at `first_offset`.
+
+        For a lane that is live, which keeps its buffer, that is a gap; one that reads the log meets the loss itself.
+        """
         with self._lock:
+            self._noted[partition] = first_offset
             place = self._places.get(partition)
             if place is not None and place.mode is Mode.LIVE:
                 place.lose_below(first_offset, detail)
@@ -171,6 +175,12 @@ class Feed:
                 return False
             places = [self._places[p] for p in wanted if p in self._places]
             return all(place.dealt_with <= place.settled for place in places)
+
+    def under_way(self, partitions: Iterable[int]) -> bool:
+        """Whether the batch that was taken last still has records of these partitions."""
+        wanted = set(partitions)
+        with self._lock:
+            return any(item.partition in wanted for item in self._queue.in_flight)
 
     # ------------------------------------------------------------------------------------------------- the lane
 
@@ -281,7 +291,12 @@ class Feed:
         self.room.ring()
 
     def give_back(self) -> None:
-        """Put what is left of the batch back to the front; what is no longer ours is cleared."""
+        """Put what is left of the batch back to the front, but for what is not to be sent from there any more.
+
+        The intake takes part of a batch under way to be as good as sent. When it has detached its partition meanwhile
+        and the batch fails, the records would wait in the buffer while what comes after them is read from the log and
+        sent first; so they are read again, too. And what was revoked meanwhile is nobody's.
+        """
         with self._lock:
             for partition in self._queue.give_back():
                 place = self._places.get(partition)
@@ -289,6 +304,8 @@ class Feed:
                     self._queue.clear(partition)
                 elif place.mode is Mode.HALTED:
                     self._clear(place)
+                elif place.mode is Mode.CATCHING_UP:
+                    self._read_log(place)
         self.room.ring()
 
     def settle(self) -> list[Step]:

@@ -10,7 +10,7 @@ from tailrace.runtime.clock import Clock, Deadline
 from tailrace.runtime.offers import Offer
 from tailrace.runtime.pacing import Pacing, PendingOffer
 from tailrace.runtime.poison_watch import PoisonWatch
-from tailrace.runtime.ports import EventSource, Fetched, OutOfRange, Projector
+from tailrace.runtime.ports import Damaged, EventSource, Fetched, OutOfRange, Polled, Projector
 from tailrace.runtime.signal import Signal
 
 POLL_S = 0.1
@@ -58,6 +58,7 @@ class Intake:
         self._clock = clock
         self._pending: dict[int, deque[PendingOffer]] = {}
         self._paused: set[int] = set()
+        self._trouble: dict[int, OutOfRange | Damaged] = {}
         self.consumed_events = 0
         self.undecodable_events = 0
 
@@ -69,6 +70,7 @@ class Intake:
         """One round: begin what is loaded, place what is pending, commit what is due, poll for more."""
         rings = self._room.count()
         self._drop_foreign()
+        self._see_to_trouble()
         self._assignment.begin_loaded()
         held_s = self._place_pending()
         self._assignment.commit_due()
@@ -104,7 +106,8 @@ class Intake:
                 del self._pending[partition]
                 if partition in self._paused:
                     self._paused.discard(partition)
-                    self._source.resume([partition])
+                    if not self._assignment.halted(partition):
+                        self._source.resume([partition])
         return None if oldest_s is None else now_s - oldest_s
 
     def _pause_pending(self) -> None:
@@ -118,16 +121,26 @@ class Intake:
         for partition in [p for p in self._pending if not self._assignment.reading(p)]:
             del self._pending[partition]
         self._paused = {p for p in self._paused if self._assignment.reading(p)}
+        self._trouble = {p: trouble for p, trouble in self._trouble.items() if self._assignment.reading(p)}
+
+    def _see_to_trouble(self) -> None:
+        """Deal with trouble once all that was read before it is with the lanes, so that it loses none of that."""
+        for partition in [p for p in self._trouble if p not in self._pending]:
+            match self._trouble.pop(partition):
+                case OutOfRange():
+                    self._assignment.out_of_range(partition)
+                case Damaged(offset=offset):
+                    self._assignment.damaged(partition, offset)
 
     # ------------------------------------------------------------------------------------------------------ receiving
 
-    def _receive(self, polled: Sequence[Fetched | OutOfRange]) -> None:
+    def _receive(self, polled: Sequence[Polled]) -> None:
         for part in polled:
             if not self._assignment.reading(part.partition):
                 continue
             match part:
-                case OutOfRange(partition=partition):
-                    self._assignment.out_of_range(partition)
+                case OutOfRange() | Damaged():
+                    self._trouble[part.partition] = part
                 case Fetched():
                     now_s = self._clock.now_s()
                     offers = self._pending.setdefault(part.partition, deque())

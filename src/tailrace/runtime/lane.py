@@ -109,10 +109,11 @@ class Lane:
         """Whether nothing of these partitions is on its way to the sink or to the ledger."""
         return self.feed.at_rest(partitions) and self._parts.track.quiet(partitions)
 
-    def interrupt(self) -> None:
-        """Give up the export under way: its records are unacknowledged, and the sink forgets them."""
-        self._interrupt.set()
-        self.feed.work.ring()
+    def interrupt(self, partitions: Sequence[int]) -> None:
+        """Give up an export under way that has records of these partitions; the sink forgets what it has of it."""
+        if self.feed.under_way(partitions):
+            self._interrupt.set()
+            self.feed.work.ring()
 
     def forget(self, partitions: Sequence[int]) -> None:
         """These partitions are no longer ours: whatever is still under way for them changes nothing."""
@@ -208,25 +209,30 @@ class Lane:
             message = self._messages[0] if self._messages and now_s >= self._attach_at_s else None
         if message is None:
             return
-        if self._parts.attachment.attach(message):
-            self._attach_backoff.succeeded()
-            with self._mail:
-                # A revocation during the attachment has taken partitions out of the queued message: they were attached
-                # although they are not ours any more, and nobody else would let go of them.
-                wanted = {p for m in self._messages if m.tag == message.tag for p in m.partitions}
-                self._messages = deque(m for m in self._messages if m.tag != message.tag)
-            self.forget([p for p in message.partitions if p not in wanted])
-            self.feed.room.ring()
+        attached = self._parts.attachment.attach(message)
+        with self._mail:
+            # A revocation during the attachment has taken partitions out of the queued message: they were attached
+            # although they are not ours any more, and nobody else would let go of them.
+            wanted = {p for m in self._messages if m.tag == message.tag for p in m.partitions}
+            left = [p for p in message.partitions if p in wanted and p not in attached]
+            others = [m for m in self._messages if m.tag != message.tag]
+            # What could not be learned goes to the end, so that it does not keep later assignments waiting.
+            self._messages = deque([*others, *([Assigned(tuple(left), message.tag)] if left else [])])
+        self.forget([p for p in attached if p not in wanted])
+        if left:
+            self._attach_at_s = self._clock.now_s() + self._attach_backoff.next_delay_s()
         else:
-            self._attach_at_s = now_s + self._attach_backoff.next_delay_s()
+            self._attach_backoff.succeeded()
+        self.feed.room.ring()
 
     def _export(self) -> bool:
         now_s = self._clock.now_s()
         if now_s < self._ready_at_s or self._lingering(now_s):
             return False
+        # An interrupt is about the export that was under way when it was asked for. Left set by one that came too late,
+        # it would tear the next batch, of partitions we keep, out of the sink's hands: duplicates for nothing.
+        self._interrupt.clear()
         attempt = self._parts.exporter.attempt(self._interrupt)
-        if attempt.gave_up:
-            self._interrupt.clear()
         if attempt.failure is None:
             self._ready_at_s = 0.0
             self._export_backoff.succeeded()

@@ -131,6 +131,21 @@ class OutOfRange:
     partition: int
 
 
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """The log has something at `offset` that cannot be read as records, such as a set that fails its checksum.
+
+    Reading this partition has to begin anew: the client would go on behind it, and its events would be passed over.
+    """
+
+    partition: int
+    offset: int
+
+
+Polled = Fetched | OutOfRange | Damaged
+"""What a reader brings. Trouble comes after what was read before it."""
+
+
 class AssignmentListener(Protocol):
     """What a source calls from within `poll` and `close`, on the thread that called them."""
 
@@ -160,7 +175,7 @@ class EventSource(Protocol):
 
     def subscribe(self, listener: AssignmentListener) -> None: ...
 
-    def poll(self, max_events: int, timeout_s: float) -> Sequence[Fetched | OutOfRange]:
+    def poll(self, max_events: int, timeout_s: float) -> Sequence[Polled]:
         """Up to `max_events` events, grouped by partition; serves the listener. Empty after `timeout_s` without any."""
         ...
 
@@ -236,7 +251,7 @@ class LaneLog(Protocol):
         """Read exactly these partitions from these offsets on; an empty mapping stops reading."""
         ...
 
-    def read(self, max_events: int, timeout_s: float) -> Sequence[Fetched | OutOfRange]:
+    def read(self, max_events: int, timeout_s: float) -> Sequence[Polled]:
         """Like `EventSource.poll`, for the partitions of `read_from`."""
         ...
 

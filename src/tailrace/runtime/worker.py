@@ -26,6 +26,12 @@ from tailrace.runtime.stop import Stop
 class Closable(Protocol):
     """A journal, as far as a worker cares."""
 
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def crash(self) -> BaseException | None: ...
+
     def start(self) -> None: ...
 
     def close(self, deadline: Deadline) -> bool: ...
@@ -94,7 +100,8 @@ class Worker:
         )
 
     def _crashed(self) -> tuple[str, ...]:
-        return tuple(lane.sink_id for lane in self._parts.lanes if lane.crash is not None)
+        lanes = [lane.sink_id for lane in self._parts.lanes if lane.crash is not None]
+        return (*lanes, *(journal.name for journal in self._parts.journals if journal.crash is not None))
 
     def _wind_up(self, deadline: Deadline) -> Finished:
         self._logger.event("worker stops", deadline_s=round(deadline.remaining_s(), 1))
