@@ -6,7 +6,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-POLL_INTERVAL_S = 0.02
+POLL_INTERVAL_S = 0.05
 
 
 def eventually(

@@ -46,6 +46,8 @@ class WorkerProcess:
 
     def __init__(self, config: Path, log: Path) -> None:
         self._log = log
+        self._read_bytes = 0
+        self._lines: list[LogLine] = []
         with log.open("wb") as stderr:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tailrace", "run", "--config", str(config)],
@@ -66,14 +68,20 @@ class WorkerProcess:
 
     def lines(self, event: str | None = None, /, **fields: object) -> list[LogLine]:
         """The log so far: complete lines only, those of `event` whose fields have these values."""
-        complete, _, _ = self._log.read_text(encoding="utf-8").rpartition("\n")
-        parsed = [_line(text) for text in complete.splitlines() if text.startswith("{")]
+        self._read_on()
         return [
             line
-            for line in parsed
+            for line in self._lines
             if (event is None or line.event == event)
             and all(line.fields.get(name) == value for name, value in fields.items())
         ]
+
+    def _read_on(self) -> None:
+        with self._log.open("rb") as log:
+            log.seek(self._read_bytes)
+            complete, end, _ = log.read().rpartition(b"\n")
+        self._read_bytes += len(complete) + len(end)
+        self._lines += [_line(text) for text in complete.decode().splitlines() if text.startswith("{")]
 
     def wait_for(
         self, event: str, /, *, count: int = 1, within_s: float = LOG_TIMEOUT_S, **fields: object
