@@ -48,7 +48,7 @@ class Journal:
         self._queue: deque[tuple[Shipment, JournalTicket]] = deque()
         self._changed = threading.Condition()
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"journal-{name}")
+        self._thread = threading.Thread(target=self._run, name=f"journal-{name}", daemon=True)
         self._backoff = Backoff()
         self.crash: BaseException | None = None
 
@@ -73,8 +73,8 @@ class Journal:
         self._closed.set()
         with self._changed:
             self._changed.notify()
-        self._thread.join()
-        return written
+        self._thread.join(max(1.0, deadline.remaining_s()))
+        return written and not self._thread.is_alive()
 
     def _run(self) -> None:
         try:

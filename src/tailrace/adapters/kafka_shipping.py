@@ -23,6 +23,9 @@ from tailrace.runtime.ports import Interrupt
 POLL_S = 0.05
 """How long one poll may wait, and so how late an interrupt can be noticed."""
 
+SETTLE_S = 2.0
+"""How long a request that is on its way may take to be answered after another one failed: a round trip, generously."""
+
 BREAK_UP_POLLS = 100
 """Bound on draining a purged producer. Measured: 100 000 purged messages are drained in under 0.1 s, two polls."""
 
@@ -122,14 +125,27 @@ class Shipper:
         deadline = Deadline.after(self._clock, self._timeout_s)
         producer = self._producer or self._make_producer()
         self._producer = producer
-        refused_at_once = self._produce_all(producer, batch, interrupt)
+        refused_at_once = self._produce_all(producer, batch, interrupt, deadline)
         while len(producer) and not self._failures and not interrupt.is_set() and not deadline.passed:
             self._poll(producer, POLL_S)
         if not len(producer) and not self._failures and refused_at_once is None:
             return Arrived()
         overdue = deadline.passed and not self._failures
+        if not (overdue or interrupt.is_set()):
+            self._settle(producer, interrupt)
         self.abandon()
         return self._outcome(refused_at_once, len(batch), called_off=interrupt.is_set(), overdue=overdue)
+
+    def _settle(self, producer: Producer, interrupt: Interrupt) -> None:
+        """After a failure: send nothing more, and learn of what is on its way already, as far as that takes no time.
+
+        Taken back as well, sets for other partitions that do arrive would be sent again at every attempt.
+        """
+        with suppress(KafkaException):
+            producer.purge(in_queue=True, in_flight=False)
+        settled_by = Deadline.after(self._clock, SETTLE_S)
+        while len(producer) and not settled_by.passed and not interrupt.is_set():
+            self._poll(producer, POLL_S)
 
     def abandon(self) -> None:
         """Break up the producer: nothing it held can arrive after this."""
@@ -143,29 +159,39 @@ class Shipper:
                 return
             self._poll(producer, POLL_S)
 
-    def _produce_all(self, producer: Producer, batch: Sequence[Shipment], interrupt: Interrupt) -> _Failure | None:
+    def _produce_all(
+        self, producer: Producer, batch: Sequence[Shipment], interrupt: Interrupt, deadline: Deadline
+    ) -> _Failure | None:
+        """Queue the batch; the failure of the message that the client would not queue, if there is one."""
         for index, message in enumerate(batch):
-            if self._failures:
+            failure = self._produce(producer, index, message, interrupt, deadline)
+            # Nothing is queued behind a failure: what follows a failed message must not arrive before it.
+            if failure is not None or self._failures:
+                return failure
+        return None
+
+    def _produce(
+        self, producer: Producer, index: int, message: Shipment, interrupt: Interrupt, deadline: Deadline
+    ) -> _Failure | None:
+        while not self._failures:
+            try:
+                producer.produce(
+                    self._topic,
+                    value=message.value,
+                    key=message.key,
+                    headers=list(message.headers) or None,
+                    on_delivery=partial(self._note, index),
+                )
+            except BufferError:
+                # The queue holds one batch; only what is still there from this one can be in the way.
+                if interrupt.is_set() or deadline.passed:
+                    return _Failure(index, KafkaError._QUEUE_FULL, "queue_full")  # noqa: SLF001 - librdkafka's own name
+                self._poll(producer, POLL_S)
+            except KafkaException as refusal:
+                error = refusal.args[0]
+                return _Failure(index, error.code(), error.name())
+            else:
                 return None
-            on_delivery = partial(self._note, index)
-            while True:
-                try:
-                    producer.produce(
-                        self._topic,
-                        value=message.value,
-                        key=message.key,
-                        headers=list(message.headers) or None,
-                        on_delivery=on_delivery,
-                    )
-                    break
-                except BufferError:
-                    # The queue holds one batch; only what is still there from this one can be in the way.
-                    self._poll(producer, POLL_S)
-                    if interrupt.is_set():
-                        return _Failure(index, KafkaError._PURGE_QUEUE, "interrupted")  # noqa: SLF001 - librdkafka's own name
-                except KafkaException as refusal:
-                    error = refusal.args[0]
-                    return _Failure(index, error.code(), error.name())
         return None
 
     def _note(self, index: int, error: KafkaError | None, message: Message) -> None:
@@ -185,12 +211,11 @@ class Shipper:
         first = failures[0]
         if called_off:
             return CalledOff(first.index)
-        if overdue:
-            return Stuck(first.index, "delivery_timeout")
-        if first.code in REFUSED_FOR_EVER:
-            if first is at_once:
+        refused = [failure for failure in failures if failure.code in REFUSED_FOR_EVER]
+        if refused:
+            # The refused set reports the broker's code, what was queued behind it that it was purged, and a set for
+            # another partition in front of it may have been taken back with it: the culprit is among all of these.
+            if refused == [at_once] and first is at_once:
                 return Unwanted(first.index, 1, first.name)
-            # The refused set reports the broker's code; what was queued behind it reports that it was purged.
-            last = max(failure.index for failure in failures if failure.code == first.code and failure is not at_once)
-            return Unwanted(first.index, min(last + 1, total) - first.index, first.name)
-        return Stuck(first.index, first.name)
+            return Unwanted(first.index, min(refused[-1].index + 1, total) - first.index, refused[-1].name)
+        return Stuck(first.index, "delivery_timeout" if overdue else first.name)

@@ -69,6 +69,9 @@ class StructuredLog:
         A client that cannot connect says so at every attempt, and there are two clients per lane.
         """
         now = self._now()
+        # "tailrace#producer-417": the number counts every client ever made, and a sink that is down makes a new one at
+        # each attempt. Kept apart by it, each would have a first line, and an entry here, of its own.
+        client = client.rpartition("-")[0] or client
         with self._client_lines:
             seen = self._seen.get((client, facility))
             if seen is not None and now - seen.at < CLIENT_LINE_INTERVAL:

@@ -62,6 +62,7 @@ class _Round:
 
     offsets: dict[int, GroupOffset]
     grants: dict[str, dict[int, int]]
+    tags: dict[int, int]
 
     def answered_by(self, offsets: Mapping[int, GroupOffset]) -> bool:
         """Whether an answer is to this round, and not to one that was given up before it."""
@@ -134,6 +135,10 @@ class Assignment:
         """Whether what was read of this partition is to be offered."""
         place = self._partitions.get(partition)
         return place is not None and place.reading
+
+    def all_reading(self) -> list[int]:
+        """The partitions that are read, halted ones included."""
+        return [partition for partition, place in self._partitions.items() if place.reading]
 
     def halted(self, partition: int) -> bool:
         """Whether nothing more may be read of this partition."""
@@ -251,6 +256,7 @@ class Assignment:
         cleared = {lane.sink_id: lane.cleared() for lane in self._lanes}
         offsets: dict[int, GroupOffset] = {}
         grants: dict[str, dict[int, int]] = {lane.sink_id: {} for lane in self._lanes}
+        tags: dict[int, int] = {}
         for partition in partitions:
             place = self._partitions[partition]
             if not place.reading:
@@ -270,9 +276,10 @@ class Assignment:
                 offsets[partition] = place.group_offset
             else:
                 offsets[partition] = GroupOffset(min(cursors.values()), self._poison.metadata(partition))
+            tags[partition] = place.tag
             for sink_id, cursor in cursors.items():
                 grants[sink_id][partition] = cursor
-        return _Round(offsets, grants)
+        return _Round(offsets, grants, tags)
 
     def _take_in_result(self) -> None:
         """If the group has answered the round under way, end it; let the lanes commit if it was accepted."""
@@ -285,11 +292,16 @@ class Assignment:
     def _grant(self, accepted: _Round) -> None:
         for lane in self._lanes:
             granted = accepted.grants[lane.sink_id]
-            lane.grant({partition: cursor for partition, cursor in granted.items() if partition in self._partitions})
+            lane.grant({partition: cursor for partition, cursor in granted.items() if self._still(accepted, partition)})
         self._committed = accepted.grants
         for partition, offset in accepted.offsets.items():
-            if partition in self._partitions:
+            if self._still(accepted, partition):
                 self._partitions[partition].group_offset = offset
+
+    def _still(self, round_: _Round, partition: int) -> bool:
+        """Whether a round speaks of our present assignment: an answer may come after a partition left and came back."""
+        place = self._partitions.get(partition)
+        return place is not None and place.tag == round_.tags[partition]
 
     # -------------------------------------------------------------------------------------------------- handing over
 
@@ -336,7 +348,7 @@ class Assignment:
             for lane in self._lanes
             if (granted := closing.grants[lane.sink_id])
             for partition, cursor in granted.items()
-            if partition in self._partitions  # what was handed over meanwhile was written then
+            if self._still(closing, partition)  # what was handed over meanwhile was written then
         )
 
     def _forget(self, partitions: Sequence[int]) -> None:

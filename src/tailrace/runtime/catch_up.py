@@ -30,14 +30,19 @@ class RateLimit:
     def allowance(self, now_s: float) -> int:
         """How many events may be read now."""
         if self._at_s is not None:
-            self._tokens = min(self.per_s * BURST_S, self._tokens + (now_s - self._at_s) * self.per_s)
+            self._tokens = min(self._most, self._tokens + (now_s - self._at_s) * self.per_s)
         else:
-            self._tokens = self.per_s * BURST_S
+            self._tokens = self._most
         self._at_s = now_s
         return int(self._tokens)
 
     def spend(self, events: int) -> None:
-        self._tokens -= events
+        """Count what was read. What was read without asking, while the limit did not hold, is not owed later."""
+        self._tokens = max(0.0, self._tokens - events)
+
+    @property
+    def _most(self) -> float:
+        return max(1.0, self.per_s * BURST_S)  # at less than one, nothing could ever be read
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,12 +124,18 @@ class CursorTrack:
         return bool(track.steps) and track.steps[0].cursor == track.cursor
 
     def due(self, granted: Mapping[int, int]) -> dict[int, int]:
-        """Of the granted cursors, those beyond what is committed already."""
+        """Of the granted cursors, those beyond what is committed already.
+
+        A grant of an earlier assignment may come late; it is below what this one has loaded, and nothing ever goes
+        back below that.
+        """
         with self._lock:
             return {
-                partition: min(cursor, self._tracks[partition].cursor)
+                partition: min(cursor, track.cursor)
                 for partition, cursor in granted.items()
-                if partition in self._tracks and self._tracks[partition].committed < cursor
+                if (track := self._tracks.get(partition)) is not None
+                and cursor > track.committed
+                and cursor >= track.loaded.next_offset
             }
 
     def committed(self, cursors: Mapping[int, int]) -> None:
@@ -149,6 +155,12 @@ class CursorTrack:
         """What Kafka has, per partition."""
         with self._lock:
             return {p: self._tracks[p].committed for p in partitions if p in self._tracks}
+
+    def leave(self, partition: int, tag: int) -> None:
+        """Forget `partition` if it is still tracked under this assignment."""
+        with self._lock:
+            if partition in self._tracks and self._tracks[partition].tag == tag:
+                del self._tracks[partition]
 
     def forget(self, partitions: Iterable[int]) -> None:
         with self._lock:

@@ -160,21 +160,22 @@ class Feed:
         with self._lock:
             for partition in partitions:
                 self._noted.pop(partition, None)
-                place = self._places.pop(partition, None)
-                if place is not None:
-                    self._clear(place)
-                    self._tally.add(place)
+                self._let_go(partition)
         self.work.ring()
         self.room.ring()
 
     def at_rest(self, partitions: Iterable[int]) -> bool:
-        """Whether nothing of these partitions is on its way, and the last `settle` has seen all that was."""
+        """Whether nothing of these partitions is on its way, and the cursors have come as far as what was.
+
+        It is not enough that `settle` has seen it: between that and the cursor's own wait for the ledger, the lane's
+        thread may be anywhere, and a hand-over in between would leave the last records to be sent twice.
+        """
         wanted = set(partitions)
         with self._lock:
             if any(item.partition in wanted for item in self._queue.in_flight):
                 return False
             places = [self._places[p] for p in wanted if p in self._places]
-            return all(place.dealt_with <= place.settled for place in places)
+            return all(place.dealt_with <= place.cursor for place in places)
 
     def under_way(self, partitions: Iterable[int]) -> bool:
         """Whether the batch that was taken last still has records of these partitions."""
@@ -198,10 +199,28 @@ class Feed:
         self.room.ring()
         return mode
 
+    def leave(self, partition: int, tag: int) -> None:
+        """Undo an attachment that came too late: its assignment is over, though the next may be under way already."""
+        with self._lock:
+            place = self._places.get(partition)
+            if place is not None and place.tag == tag:
+                self._clear(place)
+                del self._places[partition]
+        self.room.ring()
+
     def halt(self, partition: int, tag: int, at: int) -> None:
         """Stand still on this partition until it is assigned anew: its cursor makes no sense on this log."""
         with self._lock:
+            self._let_go(partition)
             self._places[partition] = Place.at(partition, at, tag, Mode.HALTED, 0.0)
+
+    def let_go(self, partitions: Iterable[int]) -> None:
+        """The lane attached too late: stand on these no longer. Where the intake is stays noted, for the assignment
+        that follows may have begun already.
+        """
+        with self._lock:
+            for partition in partitions:
+                self._let_go(partition)
 
     def cursor_at(self, partition: int, tag: int, cursor: int) -> None:
         """The ledger has cleared the way up to `cursor`."""
@@ -375,6 +394,12 @@ class Feed:
         if cleared:
             place.step_back(cleared)
         place.mode = Mode.CATCHING_UP
+
+    def _let_go(self, partition: int) -> None:
+        place = self._places.pop(partition, None)
+        if place is not None:
+            self._clear(place)
+            self._tally.add(place)
 
     def _clear(self, place: Place) -> None:
         cleared = self._queue.clear(place.partition)

@@ -1,6 +1,5 @@
 """The shared intake: polls, projects each event once, offers it to every lane; owns assignment and revocation."""
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ from tailrace.runtime.assignment import Assignment
 from tailrace.runtime.clock import Clock, Deadline
 from tailrace.runtime.offers import Offer
 from tailrace.runtime.pacing import Pacing, PendingOffer
+from tailrace.runtime.pending import POLL_WITHIN_S, PendingOffers
 from tailrace.runtime.poison_watch import PoisonWatch
 from tailrace.runtime.ports import Damaged, EventSource, Fetched, OutOfRange, Polled, Projector
 from tailrace.runtime.signal import Signal
@@ -18,11 +18,6 @@ POLL_S = 0.1
 
 HOLD_S = 0.02
 """How often a held offer is tried again without a ring."""
-
-PAUSE_AFTER_S = 1.0
-"""Holding shorter than this is done by not polling. Longer, partitions are paused and polling goes on, since rebalance
-callbacks come from polls. Pausing throws away what the client has read ahead: measured on a deep backlog, pausing for
-5 ms every 20 000 events reads 23 000 events a second, waiting as long without a poll 207 000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +46,12 @@ class Intake:
         self._source = source
         self._projector = projector
         self._assignment = assignment
-        self._pacing = pacing
+        self._pending = PendingOffers(pacing, size.records, source.pause, source.resume)
         self._poison = poison
         self._size = size
         self._room = room
         self._clock = clock
-        self._pending: dict[int, deque[PendingOffer]] = {}
-        self._paused: set[int] = set()
+        self._polled_at_s = clock.now_s()
         self._trouble: dict[int, OutOfRange | Damaged] = {}
         self.consumed_events = 0
         self.undecodable_events = 0
@@ -72,55 +66,25 @@ class Intake:
         self._drop_foreign()
         self._see_to_trouble()
         self._assignment.begin_loaded()
-        held_s = self._place_pending()
+        self._pending.place(self._clock.now_s())
+        self._pending.resume_placed(self._assignment.halted)
         self._assignment.commit_due()
-        if held_s is None:
-            self._receive(self._source.poll(self._size.records, POLL_S))
-        elif held_s < PAUSE_AFTER_S:
+        if not self._pending.waiting:
+            self._poll(HOLD_S if len(self._pending) else POLL_S)
+        elif self._clock.now_s() - self._polled_at_s < POLL_WITHIN_S:
             self._room.wait_beyond(rings, HOLD_S)
         else:
-            self._pause_pending()
-            # Only partitions without a pending offer can still deliver anything here.
-            self._receive(self._source.poll(self._size.records, HOLD_S))
+            self._pending.pause_held(self._assignment.all_reading(), self._clock.now_s())
+            self._poll(0.0)
 
     def finish(self, deadline: Deadline) -> None:
         """Hand everything back within `deadline` and leave the group."""
         self._assignment.hand_back(deadline)
         self._source.close(deadline)
 
-    # -------------------------------------------------------------------------------------------------------- placing
-
-    def _place_pending(self) -> float | None:
-        """Bring pending offers to the lanes; how long the oldest has been held, None if nothing is."""
-        now_s = self._clock.now_s()
-        oldest_s: float | None = None
-        for partition in list(self._pending):
-            offers = self._pending[partition]
-            while offers and self._pacing.place(offers[0], now_s):
-                offers.popleft()
-                if offers:
-                    offers[0].since_s = now_s
-            if offers:
-                oldest_s = min(oldest_s or now_s, offers[0].since_s)
-            else:
-                del self._pending[partition]
-                if partition in self._paused:
-                    self._paused.discard(partition)
-                    if not self._assignment.halted(partition):
-                        self._source.resume([partition])
-        return None if oldest_s is None else now_s - oldest_s
-
-    def _pause_pending(self) -> None:
-        new = [p for p in self._pending if p not in self._paused]
-        if new:
-            self._source.pause(new)
-            self._paused.update(new)
-
     def _drop_foreign(self) -> None:
         """Forget what is pending for partitions that were revoked during the last poll."""
-        for partition in [p for p in self._pending if not self._assignment.reading(p)]:
-            del self._pending[partition]
-        self._paused = {p for p in self._paused if self._assignment.reading(p)}
+        self._pending.keep_only(self._assignment.reading)
         self._trouble = {p: trouble for p, trouble in self._trouble.items() if self._assignment.reading(p)}
 
     def _see_to_trouble(self) -> None:
@@ -134,6 +98,11 @@ class Intake:
 
     # ------------------------------------------------------------------------------------------------------ receiving
 
+    def _poll(self, timeout_s: float) -> None:
+        polled = self._source.poll(self._size.records, timeout_s)
+        self._polled_at_s = self._clock.now_s()
+        self._receive(polled)
+
     def _receive(self, polled: Sequence[Polled]) -> None:
         for part in polled:
             if not self._assignment.reading(part.partition):
@@ -143,8 +112,7 @@ class Intake:
                     self._trouble[part.partition] = part
                 case Fetched():
                     now_s = self._clock.now_s()
-                    offers = self._pending.setdefault(part.partition, deque())
-                    offers.extend(PendingOffer(offer, now_s) for offer in self._offers(part))
+                    self._pending.add(part.partition, [PendingOffer(offer, now_s) for offer in self._offers(part)])
                     self._assignment.read_up_to(part.partition, part.to_offset)
 
     def _offers(self, fetched: Fetched) -> Iterator[Offer]:

@@ -71,7 +71,7 @@ class Lane:
         self._rhythm = rhythm
         self._clock = clock
         self._logger = logger
-        self._thread = threading.Thread(target=self._run, name=f"lane-{sink_id}")
+        self._thread = threading.Thread(target=self._run, name=f"lane-{sink_id}", daemon=True)
         self._messages: deque[Assigned] = deque()
         self._grants: dict[int, int] = {}
         self._mail = threading.Lock()
@@ -142,8 +142,9 @@ class Lane:
         return self._parts.track.commits(partitions)
 
     def stop(self, deadline: Deadline) -> None:
-        """Finish: no further batch, release the sink by `deadline`."""
+        """Finish: give up an export that is still under way, release the sink by `deadline`."""
         self._stop_by = deadline
+        self._interrupt.set()
         self.feed.work.ring()
 
     def join(self, timeout_s: float) -> bool:
@@ -218,7 +219,9 @@ class Lane:
             others = [m for m in self._messages if m.tag != message.tag]
             # What could not be learned goes to the end, so that it does not keep later assignments waiting.
             self._messages = deque([*others, *([Assigned(tuple(left), message.tag)] if left else [])])
-        self.forget([p for p in attached if p not in wanted])
+        for partition in attached - wanted:
+            self.feed.leave(partition, message.tag)
+            self._parts.track.leave(partition, message.tag)
         if left:
             self._attach_at_s = self._clock.now_s() + self._attach_backoff.next_delay_s()
         else:

@@ -100,7 +100,8 @@ class LaneRecords:
                     cursor,
                     loaded.export_seq + count.exported,
                     loaded.dropped + sum(n for _, n in count.dropped),
-                    self._facts.topic_id,
+                    # An id that could not be asked for at this start must not erase the one an earlier start wrote.
+                    self._facts.topic_id or loaded.topic_id,
                 )
         return stored
 

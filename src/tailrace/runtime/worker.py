@@ -105,16 +105,21 @@ class Worker:
 
     def _wind_up(self, deadline: Deadline) -> Finished:
         self._logger.event("worker stops", deadline_s=round(deadline.remaining_s(), 1))
-        self._parts.intake.finish(deadline)
-        for lane in self._parts.lanes:
-            lane.stop(deadline)
-        # Joining is bounded even though a lane may hang in a library call: the process has to end.
-        joined = [lane.join(max(1.0, deadline.remaining_s())) for lane in self._parts.lanes]
-        written = [journal.close(deadline) for journal in self._parts.journals]
-        in_time = all(joined) and all(written)
-        finished = Finished(self._crashed(), in_time)
+        self._stop.set()
+        try:
+            self._parts.intake.finish(deadline)
+        finally:
+            finished = self._end_threads(deadline)
         if finished.clean:
             self._logger.event("worker stopped")
         else:
             self._logger.event("worker stopped, but not cleanly", level="error", sinks=list(finished.crashed))
         return finished
+
+    def _end_threads(self, deadline: Deadline) -> Finished:
+        for lane in self._parts.lanes:
+            lane.stop(deadline)
+        # Bounded, and the threads are daemons: a sink that hangs in a library call must not keep the process alive.
+        joined = [lane.join(max(1.0, deadline.remaining_s())) for lane in self._parts.lanes]
+        written = [journal.close(deadline) for journal in self._parts.journals]
+        return Finished(self._crashed(), all(joined) and all(written))

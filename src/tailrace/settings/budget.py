@@ -85,7 +85,9 @@ def _fetch_properties(events: EventsSettings, queue_kbytes: int) -> dict[str, Pr
         "queued.max.messages.kbytes": queue_kbytes,
         "fetch.max.bytes": response_bytes,
         "fetch.message.max.bytes": min(response_bytes, max(MIB, events.max_event_bytes)),
-        "receive.message.max.bytes": response_bytes + MIB,
+        # A cap on what a broker may send, not an allocation: an event larger than all the sizes above is sent all the
+        # same, and a client that refuses the response asks for it for ever, and gets nothing else from that broker.
+        "receive.message.max.bytes": 1_000_000_000,
         # The client's own second after a full queue would be a stall of a second at sizes this small.
         "fetch.queue.backoff.ms": 20,
     }
@@ -95,7 +97,7 @@ def sink_producer_properties(batch: BatchSettings, events: EventsSettings) -> di
     """The librdkafka properties that bound one lane's producer to one batch on its way, and one record over."""
     return {
         "queue.buffering.max.kbytes": _producer_queue_bytes(batch, events) // KIB,
-        "queue.buffering.max.messages": max(1_000, batch.records + 1),
+        "queue.buffering.max.messages": max(1_000, batch.records + PROJECTIONS_PER_EVENT),
         "message.max.bytes": max_record_bytes(events),
     }
 
