@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from tests.kafka.broker import Kafka
 
 from tailrace.settings import Settings, load
+from tests.kafka.broker import Kafka
 
 PARTITIONS = 4
 

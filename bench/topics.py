@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, cast
 
-from bench.child import Child
 from confluent_kafka import Consumer, Message, TopicPartition
 from fastavro import parse_schema, schemaless_reader
 
+from bench.child import Child
 from tailrace.codec.framing import single_object_frame
 from tailrace.codec.schemas import SchemaStore
 
