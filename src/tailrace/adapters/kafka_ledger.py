@@ -13,7 +13,7 @@ from tailrace.adapters.kafka_sink import refused_letter
 from tailrace.codec.ledger import LedgerCodec, NotALedgerEntry
 from tailrace.domain.ledger import ExportMark, LaneStarted, LedgerEntry
 from tailrace.runtime.clock import Clock, Deadline
-from tailrace.runtime.ports import Interrupt, RefusedRecord
+from tailrace.runtime.ports import Interrupt, LedgerMark, RefusedRecord
 
 READ_BACK_S = 60.0
 """Longest read of the whole ledger. It happens only when a cursor is missing, and is tried again after that."""
@@ -23,6 +23,10 @@ FRESH_FOR_S = 10.0
 
 METADATA_TIMEOUT_S = 5.0
 """One question to the cluster while reading back."""
+
+
+Marks = dict[str, dict[int, LedgerMark]]
+"""By sink id and partition."""
 
 
 class KafkaLedger:
@@ -69,17 +73,17 @@ class KafkaLedgerHistory:
         self._stop = stop
         self._clock = clock
         self._lock = threading.Lock()
-        self._marks: dict[str, dict[int, int]] | None = None
+        self._marks: Marks | None = None
         self._read_at_s = 0.0
 
-    def last_marks(self, sink_id: str) -> Mapping[int, int] | None:
+    def last_marks(self, sink_id: str) -> Mapping[int, LedgerMark] | None:
         with self._lock:
             if self._marks is None or self._clock.now_s() - self._read_at_s > FRESH_FOR_S:
                 self._marks = self._read_back()
                 self._read_at_s = self._clock.now_s()
             return None if self._marks is None else self._marks.get(sink_id, {})
 
-    def _read_back(self) -> dict[str, dict[int, int]] | None:
+    def _read_back(self) -> Marks | None:
         consumer = Consumer({**self._properties, **READER, "group.id": "tailrace-ledger-reader"})
         try:
             return self._read_all(consumer, Deadline.after(self._clock, READ_BACK_S))
@@ -88,7 +92,7 @@ class KafkaLedgerHistory:
         finally:
             consumer.close()
 
-    def _read_all(self, consumer: Consumer, deadline: Deadline) -> dict[str, dict[int, int]] | None:
+    def _read_all(self, consumer: Consumer, deadline: Deadline) -> Marks | None:
         topic = consumer.list_topics(self._health_topic, timeout=METADATA_TIMEOUT_S).topics.get(self._health_topic)
         if topic is None or topic.error is not None or not topic.partitions:
             return None  # not the same as an empty ledger: a sink that starts at the end would skip what it missed
@@ -101,7 +105,7 @@ class KafkaLedgerHistory:
                 ends[partition] = high
                 starts.append(TopicPartition(self._health_topic, partition, low))
         consumer.assign(starts)
-        marks: dict[str, dict[int, int]] = {}
+        marks: Marks = {}
         while ends and not deadline.passed and not self._stop.is_set():
             for message in receive(consumer, 1_000, 0.5):
                 if message.error() is None:
@@ -111,13 +115,19 @@ class KafkaLedgerHistory:
                     del ends[place.partition]
         return None if ends else marks
 
-    def _note(self, marks: dict[str, dict[int, int]], value: str | bytes | None) -> None:
+    def _note(self, marks: Marks, value: str | bytes | None) -> None:
         entry = self._codec.decode(value.encode() if isinstance(value, str) else value)
         match entry:
             case NotALedgerEntry():
                 return  # somebody else's record; the audit reports it, a start does not depend on it
-            case ExportMark() | LaneStarted() if entry.topic == self._events_topic:
-                cursor = entry.next_offset if isinstance(entry, ExportMark) else entry.cursor
-                marks.setdefault(entry.lane.sink_id, {})[entry.partition] = cursor
+            case LaneStarted() if entry.topic == self._events_topic:
+                mark = LedgerMark(entry.cursor, entry.topic_id)
+                marks.setdefault(entry.lane.sink_id, {})[entry.partition] = mark
+            case ExportMark() if entry.topic == self._events_topic:
+                # The lane that writes marks has said before in which topic it is.
+                of_sink = marks.setdefault(entry.lane.sink_id, {})
+                before = of_sink.get(entry.partition)
+                topic_id = None if before is None else before.topic_id
+                of_sink[entry.partition] = LedgerMark(entry.next_offset, topic_id)
             case _:
                 return

@@ -24,6 +24,7 @@ from tailrace.audit.command import omission_from, show
 from tailrace.audit.plan import Destination
 from tailrace.cli.configuration import ConfigOption, configured
 from tailrace.cli.teaching import Teaching
+from tailrace.domain.kinds import OverflowPolicy
 from tailrace.settings import DurableTraceSettings, LocalDiagnosticSettings, Settings, SinkSettings
 from tailrace.settings.checks import DEAD_LETTER_LANE_ID
 
@@ -113,6 +114,7 @@ def _sink_plan(settings: Settings, sink_id: str, directory: Path) -> SinkPlan:
         start_at=sink.start_at,
         # A lane looks at its bound before it takes an offer or a batch, so it may be one of them over.
         max_resent_offsets=sink.max_ahead_records + sink.buffer.capacity_records + sink.batch.records,
+        may_drop=sink.overflow_policy is not OverflowPolicy.REPLAY_FROM_LOG,
     )
 
 

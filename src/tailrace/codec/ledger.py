@@ -149,6 +149,7 @@ def _payload(entry: LedgerEntry) -> tuple[str, int, dict[str, Any]]:
                     "cursor_origin": entry.cursor_origin.value,
                     "config_digest": entry.config_digest,
                     "projector_version": entry.projector_version,
+                    "topic_id": entry.topic_id,
                 },
             )
         case ExportMark():
@@ -216,6 +217,7 @@ def _lane_started(place: Fields, payload: Fields) -> LedgerEntry:
         cursor_origin=CursorOrigin(payload["cursor_origin"]),
         config_digest=payload["config_digest"],
         projector_version=payload["projector_version"],
+        topic_id=payload["topic_id"],
     )
 
 

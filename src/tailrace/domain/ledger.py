@@ -65,6 +65,7 @@ class LaneStarted:
     cursor_origin: "CursorOrigin"
     config_digest: str
     projector_version: int
+    topic_id: str | None = None  # None where the cluster cannot tell
 
 
 class CursorOrigin(StrEnum):

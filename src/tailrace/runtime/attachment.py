@@ -7,7 +7,7 @@ from tailrace.domain.ledger import LaneIdentity, LaneStarted
 from tailrace.runtime.clock import Clock, Deadline
 from tailrace.runtime.cursor_track import CursorTrack
 from tailrace.runtime.feed import Feed, Mode
-from tailrace.runtime.ports import LaneLog, LedgerHistory, Log, StoredCursor
+from tailrace.runtime.ports import LaneLog, LedgerHistory, LedgerMark, Log, StoredCursor
 from tailrace.runtime.starting_point import Impossible, Known, Start, StartAt, decide_start
 
 LOOKUP_TIMEOUT_S = 5.0
@@ -95,7 +95,7 @@ class Attachment:
         else:
             self._note_loss(partition, position, low)
 
-    def _past(self, deadline: Deadline) -> tuple[Mapping[int, int], bool] | None:
+    def _past(self, deadline: Deadline) -> tuple[Mapping[int, LedgerMark], bool] | None:
         """The ledger's last marks of this sink, and whether it is known anywhere; None: could not be learned."""
         marks = self._history.last_marks(self._facts.identity.sink_id)
         elsewhere = self._log.known_elsewhere(max(0.1, deadline.remaining_s()))
@@ -105,7 +105,7 @@ class Attachment:
         self,
         partition: int,
         stored: StoredCursor | None,
-        past: tuple[Mapping[int, int], bool] | None,
+        past: tuple[Mapping[int, LedgerMark], bool] | None,
         deadline: Deadline,
     ) -> Known | None:
         if stored is None and past is None:
@@ -143,6 +143,7 @@ class Attachment:
             cursor_origin=start.origin,
             config_digest=facts.config_digest,
             projector_version=facts.projector_version,
+            topic_id=facts.topic_id,
         )
         self._track.begin(partition, tag, before or StoredCursor(start.cursor, 0, 0, facts.topic_id), [entry])
         mode = self._feed.attach(partition, tag, start.cursor, self._clock.now_s())

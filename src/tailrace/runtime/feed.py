@@ -204,8 +204,7 @@ class Feed:
         with self._lock:
             place = self._places.get(partition)
             if place is not None and place.tag == tag:
-                self._clear(place)
-                del self._places[partition]
+                self._let_go(partition)
         self.room.ring()
 
     def halt(self, partition: int, tag: int, at: int) -> None:
@@ -213,14 +212,6 @@ class Feed:
         with self._lock:
             self._let_go(partition)
             self._places[partition] = Place.at(partition, at, tag, Mode.HALTED, 0.0)
-
-    def let_go(self, partitions: Iterable[int]) -> None:
-        """The lane attached too late: stand on these no longer. Where the intake is stays noted, for the assignment
-        that follows may have begun already.
-        """
-        with self._lock:
-            for partition in partitions:
-                self._let_go(partition)
 
     def cursor_at(self, partition: int, tag: int, cursor: int) -> None:
         """The ledger has cleared the way up to `cursor`."""

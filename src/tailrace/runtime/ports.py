@@ -286,11 +286,19 @@ class Ledger(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class LedgerMark:
+    """How far the ledger knows a sink to be on one partition, and in which topic of that name."""
+
+    next_offset: int
+    topic_id: str | None
+
+
 class LedgerHistory(Protocol):
     """Reads the ledger back, for sinks whose cursors have gone missing."""
 
-    def last_marks(self, sink_id: str) -> Mapping[int, int] | None:
-        """Per partition, the last next offset the ledger knows for this sink; None if the topic could not be read."""
+    def last_marks(self, sink_id: str) -> Mapping[int, LedgerMark] | None:
+        """Per partition, the last the ledger knows of this sink; None if the topic could not be read."""
         ...
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tailrace.domain.ledger import CursorOrigin
-from tailrace.runtime.ports import StoredCursor
+from tailrace.runtime.ports import LedgerMark, StoredCursor
 
 StartAt = Literal["earliest", "latest"]
 
@@ -14,7 +14,7 @@ class Known:
     """Everything that bears on the decision. `low` is the log's first offset, `high` the next one to be written."""
 
     stored: StoredCursor | None
-    ledger_mark: int | None
+    ledger_mark: LedgerMark | None
     known_elsewhere: bool
     low: int
     high: int
@@ -56,8 +56,12 @@ def decide_start(known: Known, start_at: StartAt) -> Start | Impossible:
         if stored.topic_id is not None and known.topic_id is not None and stored.topic_id != known.topic_id:
             return Impossible(stored.next_offset, "topic_replaced")
         return _checked(stored.next_offset, CursorOrigin.COMMITTED, known, write_down=False)
-    if known.ledger_mark is not None:
-        return _checked(known.ledger_mark, CursorOrigin.LEDGER, known, write_down=True)
+    mark = known.ledger_mark
+    if mark is not None:
+        # Kafka forgets the cursors of a topic that is deleted; the ledger does not, and its mark is of the old one.
+        if mark.topic_id is not None and known.topic_id is not None and mark.topic_id != known.topic_id:
+            return Impossible(mark.next_offset, "topic_replaced")
+        return _checked(mark.next_offset, CursorOrigin.LEDGER, known, write_down=True)
     if known.known_elsewhere:
         return _checked(0, CursorOrigin.NEW_PARTITION, known, write_down=True)
     cursor = known.low if start_at == "earliest" else known.high
