@@ -15,6 +15,7 @@ from typing import Generic
 from tailrace.domain.buffer_limits import BufferLimits, BufferStatistics
 from tailrace.domain.errors import ContractBroken, InvalidField
 from tailrace.domain.kinds import OverflowPolicy
+from tailrace.domain.load import Load, Sums
 from tailrace.domain.overflow import (
     Admitted,
     AdmittedBySacrifice,
@@ -35,6 +36,7 @@ __all__ = [
     "BufferStatistics",
     "Buffered",
     "Coalesced",
+    "Load",
     "OfferOutcome",
     "ProgressDropped",
     "RoomNeeded",
@@ -122,25 +124,26 @@ class SinkBuffer(Generic[T]):
         An item larger than the byte bound has room in an empty buffer, or it would wait for ever.
         Source: docs/DESIGN.md, The buffer, B2 to B4.
         """
-        entry = self._weighed([item])
-        if self._have_room(entry):
-            self._enter(entry)
+        size, progress = item.size_bytes, not item.terminal_preserved
+        sums = (1, size, 1, size) if progress else (1, size, 0, 0)
+        if self._has_room([item], sums):
+            self._enter([(self._next_ticket, size, progress, item)], sums)
             return _ADMITTED
         if self.policy is OverflowPolicy.REPLAY_FROM_LOG:
             return _ROOM_NEEDED
         if item.terminal_preserved:
-            return self._sacrifice_for(entry)
+            return self._sacrifice_for(item, sums)
         match self.policy:
             case OverflowPolicy.DROP_NON_TERMINAL_PROGRESS:
                 return _PROGRESS_DROPPED
             case OverflowPolicy.FAIL_SINK_NOT_RUN:
                 return _SINK_MARKED_FAILED
             case OverflowPolicy.COALESCE_PROGRESS_BY_RUN:
-                return self._coalesce(entry, item.run_key)
+                return self._coalesce(item, sums)
 
     def fits(self, items: Sequence[T]) -> bool:
         """Whether `admit_all` would let these in."""
-        return self._have_room(self._weighed(items))
+        return self._has_room(items, Load.of(items).sums)
 
     def can_ever_fit(self, items: Sequence[T]) -> bool:
         """Whether `admit_all` would let these in were the buffer empty; if not, waiting for room is in vain."""
@@ -151,10 +154,15 @@ class SinkBuffer(Generic[T]):
 
         The items of one event may enter an empty buffer whatever their bytes, or they would wait for ever.
         """
-        entries = self._weighed(items)
-        if not self._have_room(entries):
+        return self.admit(Load.of(items))
+
+    def admit(self, load: Load[T]) -> bool:
+        """Like `admit_all`, for items that are weighed already; O(1) when there is no room."""
+        if not self._has_room(load.items, load.sums):
             return False
-        self._enter(entries)
+        tickets = range(self._next_ticket, self._next_ticket + len(load.items))
+        weighed = zip(tickets, load.sizes, load.items, strict=True)
+        self._enter([(ticket, size, not item.terminal_preserved, item) for ticket, size, item in weighed], load.sums)
         return True
 
     # ----------------------------------------------------------------------------------------------- leaving
@@ -184,7 +192,7 @@ class SinkBuffer(Generic[T]):
             raise ContractBroken("acknowledge", f"{len(self._in_flight)} records are in flight, not {count}")
         gone = [self._in_flight.popleft() for _ in range(count)]
         self._in_flight_bytes -= sum([entry[1] for entry in gone])
-        self._count(gone, -1)
+        self._discount(gone)
 
     def give_back(self) -> int:
         """Put everything in flight back to the front of the queue, in order; how many that were."""
@@ -204,48 +212,49 @@ class SinkBuffer(Generic[T]):
         if removed:
             gone = {entry[0] for entry in removed}
             self._line.replace_all(entry for entry in entries if entry[0] not in gone)
-            self._count(removed, -1)
+            self._discount(removed)
         return tuple([entry[3] for entry in removed])
 
     # --------------------------------------------------------------------------------------------- the rules
 
-    def _have_room(self, entries: Sequence[Entry[T]]) -> bool:
+    def _has_room(self, items: Sequence[T], sums: Sums) -> bool:
         # The sums decide for all of them at once. Nothing needs no room, also behind an item larger than the bound.
-        progress = [entry[1] for entry in entries if entry[2]]
-        if len(self) + len(entries) > self.limits.capacity_records or (
-            progress and self._progress + len(progress) > self._progress_share
+        records, size, progress, progress_bytes = sums
+        if len(self) + records > self.limits.capacity_records or (
+            progress and self._progress + progress > self._progress_share
         ):
             return False
-        if not entries or (len(self) == 0 and self._is_one_event(entries)):
+        if not records or (len(self) == 0 and self._is_one_event(items)):
             return True
-        return self._bytes + sum([entry[1] for entry in entries]) <= self._capacity_bytes and not (
-            progress and self._progress_bytes + sum(progress) > self._progress_share_bytes
+        return self._bytes + size <= self._capacity_bytes and not (
+            progress and self._progress_bytes + progress_bytes > self._progress_share_bytes
         )
 
-    def _sacrifice_for(self, entry: Sequence[Entry[T]]) -> OfferOutcome[T]:
+    def _sacrifice_for(self, item: T, sums: Sums) -> OfferOutcome[T]:
         sacrificed: list[T] = []
-        while not self._have_room(entry):
+        while not self._has_room([item], sums):
             oldest = self._line.pop_oldest_progress()
             if oldest is None:
                 return TerminalLost(tuple(sacrificed))
-            self._count([oldest], -1)
+            self._discount([oldest])
             sacrificed.append(oldest[3])
-        self._enter(entry)
+        self._enter([(self._next_ticket, sums[1], False, item)], sums)
         return AdmittedBySacrifice(tuple(sacrificed))
 
-    def _coalesce(self, entry: Sequence[Entry[T]], run_key: str) -> OfferOutcome[T]:
-        oldest = self._line.pop_oldest_of_run(run_key)
+    def _coalesce(self, item: T, sums: Sums) -> OfferOutcome[T]:
+        oldest = self._line.pop_oldest_of_run(item.run_key)
         if oldest is not None:
-            self._count([oldest], -1)
-        admitted = self._have_room(entry)
+            self._discount([oldest])
+        admitted = self._has_room([item], sums)
         if admitted:
-            self._enter(entry)
+            self._enter([(self._next_ticket, sums[1], True, item)], sums)
         return Coalesced(None if oldest is None else oldest[3], admitted=admitted)
 
-    def _is_one_event(self, entries: Sequence[Entry[T]]) -> bool:
-        if len(entries) <= 1 or self._event_key is None:
-            return len(entries) <= 1
-        return len({self._event_key(entry[3]) for entry in entries}) <= 1
+    def _is_one_event(self, items: Sequence[T]) -> bool:
+        if len(items) <= 1 or self._event_key is None:
+            return len(items) <= 1
+        key = self._event_key(items[0])
+        return all(self._event_key(item) == key for item in items)
 
     def _keep_last_event_whole(self, taken: list[Entry[T]], event_key: Callable[[T], Hashable]) -> None:
         """Where the cut went through an event, leave that event out, or finish it if it is the only one."""
@@ -265,22 +274,19 @@ class SinkBuffer(Generic[T]):
 
     # ----------------------------------------------------------------------------------------------- the sums
 
-    def _weighed(self, items: Sequence[T]) -> list[Entry[T]]:
-        return [
-            (ticket, item.size_bytes, not item.terminal_preserved, item)
-            for ticket, item in enumerate(items, self._next_ticket)
-        ]
-
-    def _enter(self, entries: Sequence[Entry[T]]) -> None:
+    def _enter(self, entries: Sequence[Entry[T]], sums: Sums) -> None:
         self._line.extend_back(entries)
-        self._next_ticket += len(entries)
-        self._count(entries, 1)
+        records, size, progress, progress_bytes = sums
+        self._next_ticket += records
+        self._bytes += size
+        self._progress += progress
+        self._progress_bytes += progress_bytes
 
-    def _count(self, entries: Sequence[Entry[T]], sign: int) -> None:
-        progress = [entry[1] for entry in entries if entry[2]]
-        self._bytes += sign * sum([entry[1] for entry in entries])
-        self._progress += sign * len(progress)
-        self._progress_bytes += sign * sum(progress)
+    def _discount(self, gone: Sequence[Entry[T]]) -> None:
+        progress = [entry[1] for entry in gone if entry[2]]
+        self._bytes -= sum([entry[1] for entry in gone])
+        self._progress -= len(progress)
+        self._progress_bytes -= sum(progress)
 
 
 _ADMITTED = Admitted()

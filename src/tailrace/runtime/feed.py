@@ -16,13 +16,13 @@ import threading
 from collections.abc import Iterable
 from enum import Enum, auto
 
-from tailrace.domain.buffer import RoomNeeded, SinkBuffer, dropped_by
+from tailrace.domain.buffer import Load, RoomNeeded, SinkBuffer, dropped_by
 from tailrace.domain.kinds import FailureKind
 from tailrace.domain.projected import LaneItem
 from tailrace.runtime.feed_statistics import FeedStatistics, Tally
 from tailrace.runtime.lane_queue import LaneQueue, Waiting
-from tailrace.runtime.offers import Offer, Sorted, Sorting, sort_from
-from tailrace.runtime.place import Mode, Place, PlaceCounts, Step
+from tailrace.runtime.offers import Offer, Sorting, sort_from
+from tailrace.runtime.place import Mode, Place, PlaceCounts, Step, Tried
 from tailrace.runtime.signal import Signal
 
 __all__ = ["Feed", "FeedStatistics", "Mode", "PlaceCounts", "Step", "Verdict", "Waiting"]
@@ -108,8 +108,7 @@ class Feed:
             if place is None:
                 verdict = Verdict.NOTED
             else:
-                taken = sort_from(place.position, offer, self._sorting)
-                verdict = self._take_whole(place, offer, taken, now_s)
+                verdict = self._take_whole(place, offer, now_s)
                 if verdict is Verdict.HELD:
                     return verdict
             self._noted[offer.partition] = offer.to_offset
@@ -128,7 +127,7 @@ class Feed:
             elif place.ahead >= self._max_ahead:
                 return Verdict.HELD
             else:
-                taken = sort_from(place.position, offer, self._sorting)
+                taken = self._tried(place, offer).taken
                 place.enter(offer, taken, held=0)
                 for item in taken.items:
                     self._admit_or_shed(item, place)
@@ -212,6 +211,13 @@ class Feed:
         with self._lock:
             self._let_go(partition)
             self._places[partition] = Place.at(partition, at, tag, Mode.HALTED, 0.0)
+
+    def stand_still(self, partition: int) -> None:
+        """Read no further on this partition until it is assigned anew; what was taken is still exported."""
+        with self._lock:
+            place = self._places.get(partition)
+            if place is not None and place.mode is Mode.CATCHING_UP:
+                place.mode = Mode.HALTED
 
     def cursor_at(self, partition: int, tag: int, cursor: int) -> None:
         """The ledger has cleared the way up to `cursor`."""
@@ -344,17 +350,26 @@ class Feed:
             return None
         return place
 
-    def _take_whole(self, place: Place, offer: Offer, taken: Sorted, now_s: float) -> Verdict:
+    def _take_whole(self, place: Place, offer: Offer, now_s: float) -> Verdict:
         if place.ahead >= self._max_ahead:
             return Verdict.HELD
-        if self._queue.buffer.admit_all(taken.items):
-            place.enter(offer, taken, held=len(taken.items))
+        tried = self._tried(place, offer)
+        if self._queue.buffer.admit(tried.load):
+            place.enter(offer, tried.taken, held=len(tried.taken.items))
             return Verdict.TAKEN
         if len(self._queue.buffer):
             return Verdict.HELD
         # It does not fit an empty buffer: waiting for room would be in vain, and reading the log needs no room.
         self._fall_behind(place, now_s)
         return Verdict.NOTED
+
+    def _tried(self, place: Place, offer: Offer) -> Tried:
+        """The offer sorted and weighed, now or when it was tried before: that is at every ring while it is held."""
+        tried = place.tried
+        if tried is None or tried.offer is not offer or tried.position != place.position:
+            taken = sort_from(place.position, offer, self._sorting)
+            tried = place.tried = Tried(offer, place.position, taken, Load.of(taken.items))
+        return tried
 
     def _rejoin(self, place: Place, now_s: float) -> bool:
         noted = self._noted.get(place.partition)

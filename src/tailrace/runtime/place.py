@@ -17,6 +17,7 @@ from enum import Enum, auto
 
 from tailrace.domain.gap_book import WHOLE_EVENT, GapBook, Missed
 from tailrace.domain.kinds import FailureKind, ProjectionKind
+from tailrace.domain.load import Load
 from tailrace.domain.projected import LaneItem, ProjectedRecord
 from tailrace.runtime.dwell import Dwell
 from tailrace.runtime.offers import Offer, Sorted
@@ -53,6 +54,16 @@ class PlaceCounts:
     dropped: tuple[tuple[FailureKind, int], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """An offer as its place sorts and weighs it from `position` on; good for as long as the place stands there."""
+
+    offer: Offer
+    position: int
+    taken: Sorted
+    load: Load[LaneItem]
+
+
 @dataclass(slots=True)
 class Place:
     """A lane's standing on one partition. Guarded by the feed's lock.
@@ -76,6 +87,7 @@ class Place:
     exported: int = 0
     filtered: int = 0
     dropped: dict[FailureKind, int] = field(default_factory=dict)
+    tried: Tried | None = None
 
     @classmethod
     def at(cls, partition: int, offset: int, tag: int, mode: Mode, now_s: float) -> "Place":
@@ -95,6 +107,7 @@ class Place:
 
     def enter(self, offer: Offer, taken: Sorted, held: int) -> None:
         """Stand at the end of the offer; `held` of its items wait now, the caller tells of others one by one."""
+        self.tried = None
         self.held += held
         self.filtered += taken.filtered
         for gap in taken.unreadable:
