@@ -69,9 +69,11 @@ class Positions:
 
     def __init__(self) -> None:
         self._next: dict[int, int] = {}
+        self._stopped: set[int] = set()
 
     def begin(self, partition: int, offset: int) -> None:
         self._next[partition] = offset
+        self._stopped.discard(partition)
 
     def next_of(self, partition: int) -> int:
         """Where the next fetch of a begun partition begins."""
@@ -93,7 +95,7 @@ class Positions:
         trouble: dict[int, OutOfRange | Damaged] = {}
         for message in messages:
             partition = message.partition()
-            if partition is None or partition not in self._next or partition in trouble:
+            if partition is None or partition not in self._next or partition in trouble or partition in self._stopped:
                 continue
             error = message.error()
             if error is None:
@@ -113,6 +115,8 @@ class Positions:
             if end > self._next[partition]:
                 grouped.append(Fetched(partition, self._next[partition], end, events.get(partition, [])))
                 self._next[partition] = end
+        # The client goes on behind damage with the next fetch; until somebody begins anew, that is not ours to take.
+        self._stopped.update(trouble)
         return [*grouped, *trouble.values()]
 
 

@@ -7,6 +7,7 @@ topic that is down delays cursors but stops no lane.
 import threading
 from collections import deque
 from collections.abc import Callable
+from itertools import islice, takewhile
 
 from tailrace.adapters.kafka_shipping import Arrived, CalledOff, Shipment, Shipper, Stuck, Unwanted
 from tailrace.runtime.clock import Deadline
@@ -24,10 +25,14 @@ IDLE_WAIT_S = 1.0
 class JournalTicket:
     """The fate of one record: `acknowledged` turns True once, when it is durable. Thread-safe by being one flag."""
 
-    __slots__ = ("acknowledged",)
+    __slots__ = ("acknowledged", "withdrawn")
 
     def __init__(self) -> None:
         self.acknowledged = False
+        self.withdrawn = False
+
+    def withdraw(self) -> None:
+        self.withdrawn = True
 
 
 class Journal:
@@ -95,10 +100,17 @@ class Journal:
         while not self._closed.is_set():
             with self._changed:
                 self._changed.wait_for(lambda: self._queue or self._closed.is_set(), IDLE_WAIT_S)
-                batch = [self._queue[i] for i in range(min(len(self._queue), BATCH_RECORDS))]
+                batch = self._next_batch()
             if batch and not self._closed.is_set():
                 self._write([message for message, _ in batch])
         self._shipper.abandon()
+
+    def _next_batch(self) -> list[tuple[Shipment, JournalTicket]]:
+        """The records in front, without those that were withdrawn; the caller holds the lock."""
+        while self._queue and self._queue[0][1].withdrawn:
+            self._queue.popleft()
+        front = islice(self._queue, BATCH_RECORDS)
+        return list(takewhile(lambda queued: not queued[1].withdrawn, front))
 
     def _write(self, messages: list[Shipment]) -> None:
         match self._shipper.ship(messages, self._closed):
@@ -121,11 +133,13 @@ class Journal:
                     self._write(messages[arrived : arrived + max(1, suspects // 2)])
 
     def _strip_first(self, code: str) -> None:
-        """A record refused for ever: its headers still say what it was, so it goes without its value."""
+        """A record refused for ever: its headers still say what it was, so it goes without its value, or its key."""
         with self._changed:
             message, ticket = self._queue[0]
-            if message.value is not None and message.headers:
-                self._queue[0] = (Shipment(message.key, None, message.headers), ticket)
+            if message.headers and (message.value is not None or message.key is not None):
+                # The value first; a key that is too large by itself goes the next time round.
+                key = message.key if message.value is not None else None
+                self._queue[0] = (Shipment(key, None, message.headers), ticket)
                 return
         self._wait(code)
 

@@ -60,14 +60,16 @@ class KafkaLaneLog:
             if place.offset != NO_OFFSET
         }
 
-    def known_elsewhere(self, timeout_s: float) -> bool | None:
+    def partitions(self, timeout_s: float) -> Sequence[int] | None:
         try:
             topic = self._consumer.list_topics(self._topic, timeout=timeout_s).topics.get(self._topic)
         except KafkaException:
             return None
-        if topic is None or topic.error is not None:
-            return None
-        committed = self._committed_offsets(sorted(topic.partitions), timeout_s)
+        return None if topic is None or topic.error is not None else sorted(topic.partitions)
+
+    def known_elsewhere(self, timeout_s: float) -> bool | None:
+        partitions = self.partitions(timeout_s)
+        committed = None if partitions is None else self._committed_offsets(partitions, timeout_s)
         return None if committed is None else any(place.offset != NO_OFFSET for place in committed)
 
     def _committed_offsets(self, partitions: Sequence[int], timeout_s: float) -> list[TopicPartition] | None:

@@ -21,6 +21,9 @@ from tailrace.runtime.signal import Signal
 LOOKUP_TIMEOUT_S = 5.0
 """A look-up on the polling thread; far below any max.poll.interval, and what fails is tried again next turn."""
 
+GROUP_LOOKUP_TIMEOUT_S = 1.0
+"""As above, but asked every turn while partitions are loading."""
+
 ATTACH_PATIENCE_S = 3.0
 """How long reading waits for the last lane's cursor. A lane in the middle of a slow export is not waited for: it joins
 later by catching up, and so cannot hold up the others."""
@@ -120,12 +123,14 @@ class Assignment:
         closing = self._round_for(ours)
         if closing.offsets and self._source.commit_now(closing.offsets):
             self._grant(closing)
-            self._wait_for(deadline, lambda: self._written(closing))
+            self._write_cursors(closing, deadline)
         self._forget(ours)
         self._logger.event("partitions handed over", partitions=ours)
 
     def lost(self, partitions: Sequence[int]) -> None:
         ours = [p for p in partitions if p in self._partitions]
+        for lane in self._lanes:
+            lane.interrupt(ours)  # the new owner may be writing already: what is under way would land behind it
         self._forget(ours)
         self._logger.event("partitions lost: nothing was committed for them", level="warning", partitions=ours)
 
@@ -155,28 +160,36 @@ class Assignment:
 
     def begin_loaded(self) -> None:
         """Start reading the partitions whose lanes know where they stand."""
-        loading = [p for p, place in self._partitions.items() if not place.reading and not place.halted]
-        for partition in loading:
-            self._begin(partition, self._partitions[partition])
+        loading = {p: place for p, place in self._partitions.items() if not place.reading and not place.halted}
+        ready = {p: start for p, place in loading.items() if (start := self._start_of(p, place)) is not None}
+        if not ready:
+            return
+        # One question for all of them: a coordinator that is away must not hold up the polls once per partition.
+        loaded = self._source.group_offsets(list(ready), GROUP_LOOKUP_TIMEOUT_S)
+        if loaded is None:
+            return
+        for partition, start in ready.items():
+            self._begin(partition, start, loaded.get(partition))
 
-    def _begin(self, partition: int, place: _Partition) -> None:
+    def _start_of(self, partition: int, place: _Partition) -> int | None:
+        """Where to begin reading: the lowest of the lanes that are near the furthest one; None: not known yet."""
         stands = {lane.sink_id: lane.feed.standing(partition, place.tag) for lane in self._lanes}
         known = [s for s in stands.values() if s is not None]
         waited_s = self._clock.now_s() - place.since_s
         if len(known) < len(stands) and (not known or waited_s < ATTACH_PATIENCE_S):
-            return
+            return None
         positions = [position for mode, position in known if mode is not Mode.HALTED]
         if not positions:
             if len(known) == len(stands):
                 self.halt(partition, known[0][1], "no_lane_can_read_it")
-            return
-        loaded = self._source.group_offsets([partition], LOOKUP_TIMEOUT_S)
-        if loaded is None:
-            return
-        place.group_offset = loaded.get(partition)
-        if place.group_offset is not None:
-            self._poison.restore(partition, place.group_offset.metadata)
-        start = min(p for p in positions if p >= max(positions) - self._plan.near_records)
+            return None
+        return min(p for p in positions if p >= max(positions) - self._plan.near_records)
+
+    def _begin(self, partition: int, start: int, group_offset: GroupOffset | None) -> None:
+        place = self._partitions[partition]
+        place.group_offset = group_offset
+        if group_offset is not None:
+            self._poison.restore(partition, group_offset.metadata)
         for lane in self._lanes:
             lane.feed.begin(partition, start)
         self._source.begin(partition, start)
@@ -320,7 +333,7 @@ class Assignment:
             self._round = closing
             self._source.commit(closing.offsets)
             self._poll_until(lambda: self._round is None, deadline)
-            self._wait_for(deadline, lambda: self._written(closing))
+            self._write_cursors(closing, deadline)
         self._forget([p for p in ours if p in self._partitions])
 
     def _poll_until(self, condition: Callable[[], bool], deadline: Deadline) -> None:
@@ -332,8 +345,9 @@ class Assignment:
         for lane in self._lanes:
             lane.revoke(partitions)
         exports_by = Deadline.after(self._clock, REST_SHARE * deadline.remaining_s())
-        self._wait_for(exports_by, lambda: all(lane.at_rest(partitions) for lane in self._lanes))
-        late = [lane for lane in self._lanes if not lane.at_rest(partitions)]
+        running = [lane for lane in self._lanes if lane.crash is None]
+        self._wait_for(exports_by, lambda: all(lane.at_rest(partitions) for lane in running))
+        late = [lane for lane in running if not lane.at_rest(partitions)]
         for lane in late:
             self._logger.event("lane did not finish before the hand-over", level="warning", sink=lane.sink_id)
             lane.interrupt(partitions)
@@ -341,11 +355,20 @@ class Assignment:
             grace = Deadline.after(self._clock, 0.5 * deadline.remaining_s())
             self._wait_for(grace, lambda: all(lane.at_rest(partitions) for lane in late))
 
+    def _write_cursors(self, closing: _Round, deadline: Deadline) -> None:
+        """Wait until the lanes have committed; one that hangs on a batch of other partitions is called off it."""
+        self._wait_for(Deadline.after(self._clock, 0.5 * deadline.remaining_s()), lambda: self._written(closing))
+        if not self._written(closing):
+            for lane in self._lanes:
+                lane.call_off()
+            self._wait_for(deadline, lambda: self._written(closing))
+
     def _written(self, closing: _Round) -> bool:
         """Whether every lane has committed what it was granted."""
         return all(
             lane.committed(granted).get(partition, -1) >= cursor
             for lane in self._lanes
+            if lane.crash is None
             if (granted := closing.grants[lane.sink_id])
             for partition, cursor in granted.items()
             if self._still(closing, partition)  # what was handed over meanwhile was written then

@@ -73,7 +73,8 @@ class Attachment:
             if known is not None:
                 starts[partition] = (known.stored, decide_start(known, self._facts.start_at))
         new = {p: start for p, (_, start) in starts.items() if isinstance(start, Start) and start.write_down}
-        if not self._written_down(new):
+        first_meeting = past is not None and not past[1]
+        if not self._written_down(new, first_meeting=first_meeting, deadline=deadline):
             starts = {p: start for p, start in starts.items() if p not in new}
         for partition, (before, start) in starts.items():
             match start:
@@ -91,9 +92,19 @@ class Attachment:
             return  # the reader meets the same end again on its next read
         low, high = log_range
         if position > high:
-            self._halt(partition, 0, position, "cursor_beyond_log_end")
+            self._stand_still(partition, position, "cursor_beyond_log_end")
         else:
             self._note_loss(partition, position, low)
+
+    def log_damaged(self, partition: int) -> None:
+        """What the log has at this lane's position is no record set, and was none the last time either."""
+        position = self._feed.log_positions().get(partition)
+        if position is not None:
+            self._stand_still(partition, position, "log_damaged")
+
+    def _stand_still(self, partition: int, position: int, reason: str) -> None:
+        self._feed.stand_still(partition)
+        self._say_halted(partition, position, reason)
 
     def _past(self, deadline: Deadline) -> tuple[Mapping[int, LedgerMark], bool] | None:
         """The ledger's last marks of this sink, and whether it is known anywhere; None: could not be learned."""
@@ -118,14 +129,35 @@ class Attachment:
         mark = marks.get(partition) if stored is None else None
         return Known(stored, mark, known_elsewhere, low, high, self._facts.topic_id)
 
-    def _written_down(self, starts: dict[int, Start]) -> bool:
+    def _written_down(self, starts: Mapping[int, Start], *, first_meeting: bool, deadline: Deadline) -> bool:
+        """Commit where new cursors begin; at the sink's first meeting with the topic, for all of its partitions.
+
+        For other partitions too, because the worker that is assigned those, now or in an hour, would find the sink
+        known on ours, and take what `start_at` says to skip for something that the sink has missed.
+        """
+        if not starts:
+            return True
         cursors = {p: StoredCursor(start.cursor, 0, 0, self._facts.topic_id) for p, start in starts.items()}
-        return not cursors or self._log.commit(cursors, LOOKUP_TIMEOUT_S)
+        if first_meeting:
+            partitions = self._log.partitions(max(0.1, deadline.remaining_s()))
+            if partitions is None:
+                return False
+            for partition in partitions:
+                if partition not in cursors:
+                    known = self._known(partition, None, ({}, False), deadline)
+                    if known is None:
+                        return False
+                    start = decide_start(known, self._facts.start_at)
+                    cursors[partition] = StoredCursor(start.cursor, 0, 0, self._facts.topic_id)
+        return self._log.commit(cursors, LOOKUP_TIMEOUT_S)
 
     def _halt(self, partition: int, tag: int, cursor: int, reason: str) -> None:
         self._feed.halt(partition, tag, cursor)
+        self._say_halted(partition, cursor, reason)
+
+    def _say_halted(self, partition: int, cursor: int, reason: str) -> None:
         self._logger.event(
-            "lane halted on a partition: its cursor does not fit the topic",
+            "lane halted on a partition: it needs somebody to look at it",
             level="error",
             sink=self._facts.identity.sink_id,
             partition=partition,

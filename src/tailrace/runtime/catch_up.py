@@ -51,6 +51,7 @@ class Read:
 
     events: int = 0
     out_of_range: tuple[int, ...] = ()
+    damaged: tuple[int, ...] = ()  # met for the second time at the same offset
 
 
 class CatchUp:
@@ -73,6 +74,7 @@ class CatchUp:
         self._neighbours_live = neighbours_live
         self._clock = clock
         self._reading: dict[int, int] = {}
+        self._damaged: dict[int, int] = {}
 
     @property
     def active(self) -> bool:
@@ -104,16 +106,20 @@ class CatchUp:
     def _enter(self, read: Sequence[Polled]) -> Read:
         events = 0
         out_of_range: list[int] = []
+        damaged: list[int] = []
         for part in read:
             match part:
                 case OutOfRange(partition=partition):
                     out_of_range.append(partition)
                     self._reading.pop(partition, None)  # the client tells it once: it has to be assigned again
-                case Damaged(partition=partition):
+                case Damaged(partition=partition, offset=offset):
                     self._reading.pop(partition, None)  # and here so that nothing behind the damage is read
+                    if self._damaged.get(partition) == offset:
+                        damaged.append(partition)
+                    self._damaged[partition] = offset
                 case Fetched(partition=partition):
                     events += len(part.events)
                     self._reading[partition] = part.to_offset
                     self._feed.enter_from_log(project_all(self._projector, part), self._clock.now_s())
         self._limit.spend(events)
-        return Read(events, tuple(out_of_range))
+        return Read(events, tuple(out_of_range), tuple(damaged))

@@ -165,4 +165,7 @@ class CursorTrack:
     def forget(self, partitions: Iterable[int]) -> None:
         with self._lock:
             for partition in partitions:
-                self._tracks.pop(partition, None)
+                track = self._tracks.pop(partition, None)
+                # Written after the next owner's lane start, a gap of ours would speak for what that one exports.
+                for ticket in [t for step in track.steps for t in step.tickets] if track is not None else []:
+                    ticket.withdraw()

@@ -1,7 +1,7 @@
 """What one lane's feed shows of itself."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tailrace.domain.buffer import BufferLimits
 from tailrace.runtime.lane_queue import LaneQueue
@@ -42,7 +42,7 @@ class Tally:
 
     def statistics(self, places: Collection[Place], noted: Mapping[int, int], queue: LaneQueue) -> FeedStatistics:
         """The feed as a whole; `noted` is where the intake is, per partition."""
-        total = replace(self)
+        total = Tally(self.exported, self.filtered, self.dropped, self.detached)
         for place in places:
             total.add(place)
         modes = [place.mode for place in places]

@@ -64,9 +64,9 @@ class Intake:
         """One round: begin what is loaded, place what is pending, commit what is due, poll for more."""
         rings = self._room.count()
         self._drop_foreign()
-        self._see_to_trouble()
         self._assignment.begin_loaded()
         self._pending.place(self._clock.now_s())
+        self._see_to_trouble()
         self._pending.resume_placed(self._assignment.halted)
         self._assignment.commit_due()
         if not self._pending.waiting:
@@ -90,7 +90,10 @@ class Intake:
     def _see_to_trouble(self) -> None:
         """Deal with trouble once all that was read before it is with the lanes, so that it loses none of that."""
         for partition in [p for p in self._trouble if p not in self._pending]:
-            match self._trouble.pop(partition):
+            trouble = self._trouble.pop(partition)
+            if self._assignment.halted(partition):
+                continue  # whatever it was, nothing more is to be read here
+            match trouble:
                 case OutOfRange():
                     self._assignment.out_of_range(partition)
                 case Damaged(offset=offset):

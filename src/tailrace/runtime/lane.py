@@ -115,6 +115,14 @@ class Lane:
             self._interrupt.set()
             self.feed.work.ring()
 
+    def call_off(self) -> None:
+        """Give up whatever export is under way if there are granted cursors to commit, which have to come first."""
+        with self._mail:
+            waiting = bool(self._grants)
+        if waiting:
+            self._interrupt.set()
+            self.feed.work.ring()
+
     def forget(self, partitions: Sequence[int]) -> None:
         """These partitions are no longer ours: whatever is still under way for them changes nothing."""
         self.feed.forget(partitions)
@@ -270,6 +278,8 @@ class Lane:
         read = self._parts.catch_up.read(self._rhythm.batch_records, timeout_s)
         for partition in read.out_of_range:
             self._parts.attachment.log_moved(partition)
+        for partition in read.damaged:
+            self._parts.attachment.log_damaged(partition)
         return read.events > 0
 
     def _move_cursors(self) -> None:

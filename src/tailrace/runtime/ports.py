@@ -239,6 +239,10 @@ class LaneLog(Protocol):
         """Whether this sink has a cursor on any partition of the topic; None if it could not be learned in time."""
         ...
 
+    def partitions(self, timeout_s: float) -> Sequence[int] | None:
+        """All partitions of the events topic; None if they could not be learned in time."""
+        ...
+
     def commit(self, cursors: Mapping[int, StoredCursor], timeout_s: float) -> bool:
         """Commit and wait at most `timeout_s`; False if Kafka did not confirm all of them in time."""
         ...
@@ -275,6 +279,10 @@ class Ticket(Protocol):
     @property
     def acknowledged(self) -> bool:
         """True once the record is durable; stays True. Thread-safe."""
+        ...
+
+    def withdraw(self) -> None:
+        """Take the record back if it is not on its way yet: whoever owns the partition now speaks for it."""
         ...
 
 
