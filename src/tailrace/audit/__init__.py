@@ -39,6 +39,7 @@ __all__ = [
     "Finding",
     "FindingCode",
     "KafkaDestination",
+    "KafkaEvidence",
     "NoDestination",
     "NoteCode",
     "Omission",

@@ -212,7 +212,7 @@ class StoryEvidence:
     def health(self) -> Iterator[PartitionRead]:
         for partition in sorted({written.health_partition for written in self._story.ledger} | {0}):
             own = [written for written in self._story.ledger if written.health_partition == partition]
-            messages = [_health_message(offset, written) for offset, written in enumerate(own, self._story.ledger_low)]
+            messages = [health_message(offset, written) for offset, written in enumerate(own, self._story.ledger_low)]
             yield PartitionRead(partition, self._story.ledger_low, self._story.ledger_low + len(own), iter(messages))
 
     def events(self) -> Iterator[PartitionRead]:
@@ -233,7 +233,8 @@ def _encoded(entry: LedgerEntry) -> tuple[bytes, bytes]:
     return _codec().encode(entry)
 
 
-def _health_message(offset: int, written: Written) -> Message:
+def health_message(offset: int, written: Written) -> Message:
+    """A ledger entry as it stands on the health topic."""
     key, value = _encoded(written.entry)
     return Message(offset, written.key or key, value if written.value is None else written.value)
 
@@ -332,9 +333,16 @@ def add_sinks(story: Story, temper: Temper, chance: Chance) -> Story:
     return story
 
 
-def story_of(seed: int = 1, temper: Temper | None = None, *, count: int = 120, poison_rate: float = 0.08) -> Story:
+def story_of(
+    seed: int = 1,
+    temper: Temper | None = None,
+    *,
+    count: int = 120,
+    poison_rate: float = 0.08,
+    hole_rate: float = 0.05,
+) -> Story:
     """A whole story. The same arguments tell the same one."""
-    events = events_of(seed, count, partitions=2, poison_rate=poison_rate)
+    events = events_of(seed, count, partitions=2, poison_rate=poison_rate, hole_rate=hole_rate)
     return add_sinks(events, temper or Temper(), Chance(f"story {seed}"))
 
 
