@@ -1,7 +1,8 @@
 """The ledger on the health topic: written through a journal, read back when a cursor has gone missing."""
 
 import threading
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
@@ -11,12 +12,17 @@ from tailrace.adapters.kafka_journal import Journal, JournalTicket
 from tailrace.adapters.kafka_shipping import Shipment
 from tailrace.adapters.kafka_sink import refused_letter
 from tailrace.codec.ledger import LedgerCodec, NotALedgerEntry
-from tailrace.domain.ledger import ExportMark, LaneStarted, LedgerEntry
+from tailrace.domain.ledger import ExportMark, Gap, LaneStarted, LedgerEntry
 from tailrace.runtime.clock import Clock, Deadline
 from tailrace.runtime.ports import Interrupt, LedgerMark, RefusedRecord
 
-READ_BACK_S = 60.0
-"""Longest read of the whole ledger. It happens only when a cursor is missing, and is tried again after that."""
+STALLED_S = 30.0
+"""A read of the ledger that brings nothing for this long is given up, and tried again later. There is no bound on the
+whole of it: a week of marks of many sinks takes a while, and giving up what was read would never end."""
+
+ENTRIES_PER_KEY = 64
+"""Values kept per sink and partition while reading. A mark is written every few seconds, so one is among the last few
+even when gaps come in a flood; only these are decoded, which is what a read would otherwise take its time for."""
 
 FRESH_FOR_S = 10.0
 """One read serves every lane that starts within this: a new worker asks once per sink, all at the same moment."""
@@ -62,6 +68,7 @@ class KafkaLedgerHistory:
         properties: Properties,
         health_topic: str,
         events_topic: str,
+        group: str,
         codec: LedgerCodec,
         stop: Interrupt,
         clock: Clock,
@@ -69,6 +76,7 @@ class KafkaLedgerHistory:
         self._properties = properties
         self._health_topic = health_topic
         self._events_topic = events_topic
+        self._group = group
         self._codec = codec
         self._stop = stop
         self._clock = clock
@@ -86,48 +94,71 @@ class KafkaLedgerHistory:
     def _read_back(self) -> Marks | None:
         consumer = Consumer({**self._properties, **READER, "group.id": "tailrace-ledger-reader"})
         try:
-            return self._read_all(consumer, Deadline.after(self._clock, READ_BACK_S))
+            newest = self._read_all(consumer)
         except KafkaException:
             return None
         finally:
             consumer.close()
+        return None if newest is None else self._marks_of(newest)
 
-    def _read_all(self, consumer: Consumer, deadline: Deadline) -> Marks | None:
+    def _read_all(self, consumer: Consumer) -> dict[bytes, deque[bytes]] | None:
+        """The newest values per key, of the whole topic; None if it could not be read to its end."""
         topic = consumer.list_topics(self._health_topic, timeout=METADATA_TIMEOUT_S).topics.get(self._health_topic)
         if topic is None or topic.error is not None or not topic.partitions:
             return None  # not the same as an empty ledger: a sink that starts at the end would skip what it missed
+        ends = self._assign_all(consumer, list(topic.partitions))
+        newest: dict[bytes, deque[bytes]] = {}
+        stalled = Deadline.after(self._clock, STALLED_S)
+        while ends:
+            if stalled.passed or self._stop.is_set():
+                return None
+            if messages := receive(consumer, 1_000, 0.5):
+                stalled = Deadline.after(self._clock, STALLED_S)
+            for message in messages:
+                key, value = message.key(), message.value()
+                if message.error() is None and isinstance(key, bytes) and isinstance(value, bytes):
+                    newest.setdefault(key, deque(maxlen=ENTRIES_PER_KEY)).append(value)
+            places = consumer.position([TopicPartition(self._health_topic, p) for p in ends])
+            ends = {place.partition: ends[place.partition] for place in places if place.offset < ends[place.partition]}
+        return newest
+
+    def _assign_all(self, consumer: Consumer, partitions: Iterable[int]) -> dict[int, int]:
+        """Read every partition from its start; where each ends now, empty ones left out."""
         ends: dict[int, int] = {}
         starts: list[TopicPartition] = []
-        for partition in topic.partitions:
+        for partition in partitions:
             place = TopicPartition(self._health_topic, partition)
             low, high = consumer.get_watermark_offsets(place, timeout=METADATA_TIMEOUT_S, cached=False)
             if low < high:
                 ends[partition] = high
                 starts.append(TopicPartition(self._health_topic, partition, low))
         consumer.assign(starts)
-        marks: Marks = {}
-        while ends and not deadline.passed and not self._stop.is_set():
-            for message in receive(consumer, 1_000, 0.5):
-                if message.error() is None:
-                    self._note(marks, message.value())
-            for place in consumer.position([TopicPartition(self._health_topic, p) for p in ends]):
-                if place.offset >= ends[place.partition]:
-                    del ends[place.partition]
-        return None if ends else marks
+        return ends
 
-    def _note(self, marks: Marks, value: str | bytes | None) -> None:
-        entry = self._codec.decode(value.encode() if isinstance(value, str) else value)
+    def _marks_of(self, newest: Mapping[bytes, Iterable[bytes]]) -> Marks:
+        marks: Marks = {}
+        for values in newest.values():
+            for value in values:
+                self._note(marks, value)
+        return marks
+
+    def _note(self, marks: Marks, value: bytes) -> None:
+        entry = self._codec.decode(value)
+        if isinstance(entry, NotALedgerEntry):
+            return  # somebody else's record; the audit reports it, a start does not depend on it
+        if entry.topic != self._events_topic or entry.lane.group != self._group:
+            return
+        of_sink = marks.setdefault(entry.lane.sink_id, {})
+        before = of_sink.get(entry.partition)
+        # What writes no id was written behind a lane start that did.
+        topic_id = None if before is None else before.topic_id
         match entry:
-            case NotALedgerEntry():
-                return  # somebody else's record; the audit reports it, a start does not depend on it
-            case LaneStarted() if entry.topic == self._events_topic:
-                mark = LedgerMark(entry.cursor, entry.topic_id)
-                marks.setdefault(entry.lane.sink_id, {})[entry.partition] = mark
-            case ExportMark() if entry.topic == self._events_topic:
-                # The lane that writes marks has said before in which topic it is.
-                of_sink = marks.setdefault(entry.lane.sink_id, {})
-                before = of_sink.get(entry.partition)
-                topic_id = None if before is None else before.topic_id
+            case LaneStarted():
+                of_sink[entry.partition] = LedgerMark(entry.cursor, entry.topic_id)
+            case ExportMark():
                 of_sink[entry.partition] = LedgerMark(entry.next_offset, topic_id)
+            case Gap() if before is None:
+                # Its lane was past everything below it when it wrote this: a lower bound until a mark says more.
+                of_sink[entry.partition] = LedgerMark(entry.runs[0].first_offset, topic_id)
             case _:
                 return

@@ -178,6 +178,7 @@ class _Journals:
             properties={**settings.kafka.properties(), **catch_up_properties(settings.events)},
             health_topic=settings.health.topic,
             events_topic=settings.events.topic,
+            group=settings.events.group,
             codec=codec,
             stop=around.stop,
             clock=around.clock,
@@ -257,7 +258,7 @@ def _lane(plan: _LanePlan, feeds: dict[str, Feed], journals: _Journals, around: 
     settings, clock, logger = around.settings, around.clock, around.logger
     feed = feeds[plan.sink_id]
     facts = LaneFacts(
-        LaneIdentity(sink_id=plan.sink_id, sink_kind=plan.kind, start_id=around.start_id),
+        LaneIdentity(sink_id=plan.sink_id, sink_kind=plan.kind, start_id=around.start_id, group=settings.events.group),
         settings.events.topic,
         around.topic_id,
         plan.config_digest,

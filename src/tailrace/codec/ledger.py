@@ -74,6 +74,7 @@ class LedgerCodec:
                 "sink_id": lane.sink_id,
                 "sink_kind": lane.sink_kind.value,
                 "start_id": lane.start_id,
+                "group": lane.group,
                 "topic": entry.topic,
                 "partition": entry.partition,
             },
@@ -193,7 +194,10 @@ def _entry(fields: Fields) -> LedgerEntry | NotALedgerEntry:
     try:
         lane = fields["lane"]
         identity = LaneIdentity(
-            sink_id=lane["sink_id"], sink_kind=SinkKind(lane["sink_kind"]), start_id=lane["start_id"]
+            sink_id=lane["sink_id"],
+            sink_kind=SinkKind(lane["sink_kind"]),
+            start_id=lane["start_id"],
+            group=lane["group"],
         )
         return read({"lane": identity, "topic": lane["topic"], "partition": lane["partition"]}, fields[label])
     except ValueError:  # an enum symbol that a newer schema has, read as `unknown`

@@ -17,6 +17,7 @@ class LaneIdentity:
     sink_id: str
     sink_kind: SinkKind
     start_id: str  # unique per worker start and lane; ids of two workers can therefore never collide
+    group: str = ""  # the workers' consumer group: two of them may share a health topic and have sinks of one name
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -18,7 +18,7 @@ from tailrace.runtime.attachment import LaneFacts
 from tailrace.runtime.clock import Clock
 from tailrace.runtime.cursor_track import CursorTrack
 from tailrace.runtime.exporter import Attempt, Failure
-from tailrace.runtime.feed import Feed, Step
+from tailrace.runtime.feed import Feed, Mode, Step
 from tailrace.runtime.ports import Ledger, Log, StoredCursor
 
 RUNS_PER_GAP = 500
@@ -117,6 +117,8 @@ class LaneRecords:
 
     def _write_marks(self) -> None:
         for count in self._feed.counts():
+            if count.mode is Mode.HALTED:
+                continue  # its cursor makes no sense here, or is somebody else's to speak of
             loaded = self._track.loaded(count.partition)
             newest_ms = count.newest_timestamp_ms
             # A mark is repeated every few seconds: when the ledger is full it is left out, not kept.

@@ -47,6 +47,7 @@ class PlaceCounts:
     """What one partition came to since it was attached, for an export mark."""
 
     partition: int
+    mode: Mode
     cursor: int
     newest_timestamp_ms: int | None
     exported: int
@@ -62,6 +63,18 @@ class Tried:
     position: int
     taken: Sorted
     load: Load[LaneItem]
+
+
+@dataclass(frozen=True, slots=True)
+class OfferEnd:
+    """Where an offer ended, and what is counted once everything below that is dealt with.
+
+    Not when it is taken: a place that steps back takes the offer again, and would count it twice.
+    """
+
+    to_offset: int
+    newest_timestamp_ms: int | None
+    filtered: int
 
 
 @dataclass(slots=True)
@@ -82,7 +95,7 @@ class Place:
     dwell: Dwell
     held: int = 0
     gaps: GapBook = field(default_factory=GapBook)
-    times: deque[tuple[int, int]] = field(default_factory=deque)
+    ends: deque["OfferEnd"] = field(default_factory=deque)
     newest_timestamp_ms: int | None = None
     exported: int = 0
     filtered: int = 0
@@ -109,15 +122,15 @@ class Place:
         """Stand at the end of the offer; `held` of its items wait now, the caller tells of others one by one."""
         self.tried = None
         self.held += held
-        self.filtered += taken.filtered
         for gap in taken.unreadable:
             self.gaps.add(gap.offset, WHOLE_EVENT, FailureKind.UNDECODABLE, gap.reason)
         if offer.to_offset > self.position:
             if self.held == held:  # nothing was under way before this: all below the old position is dealt with
                 self.passed = self.position
             self.position = offer.to_offset
-            if offer.entries:  # else it held markers only, which have no event time
-                self.times.append((offer.to_offset, offer.newest_timestamp_ms))
+            # Markers alone have no event time.
+            newest = offer.newest_timestamp_ms if offer.entries else None
+            self.ends.append(OfferEnd(offer.to_offset, newest, taken.filtered))
 
     def lose_below(self, first_offset: int, detail: str) -> int:
         """The log now begins at `first_offset`: what was not taken below it is a gap. How many offsets."""
@@ -133,8 +146,8 @@ class Place:
         self.held -= len(cleared)
         self.position = min(self.position, *[item.offset for item in cleared])
         self.gaps.forget_from(self.position)
-        while self.times and self.times[-1][0] > self.position:
-            self.times.pop()
+        while self.ends and self.ends[-1].to_offset > self.position:
+            self.ends.pop()
 
     # ---------------------------------------------------------------------------------------------------- leaving
 
@@ -160,9 +173,11 @@ class Place:
         self.settled = cursor
         missed = self.gaps.take_below(cursor)
         self._count(missed)
-        while self.times and self.times[0][0] <= cursor:
-            newest = self.times.popleft()[1]
-            self.newest_timestamp_ms = max(newest, self.newest_timestamp_ms or newest)
+        while self.ends and self.ends[0].to_offset <= cursor:
+            end = self.ends.popleft()
+            self.filtered += end.filtered
+            if end.newest_timestamp_ms is not None:
+                self.newest_timestamp_ms = max(end.newest_timestamp_ms, self.newest_timestamp_ms or 0)
         return Step(self.partition, self.tag, cursor, missed, self.newest_timestamp_ms)
 
     def _count(self, missed: Iterable[Missed]) -> None:
@@ -172,6 +187,7 @@ class Place:
     def counts(self) -> PlaceCounts:
         return PlaceCounts(
             self.partition,
+            self.mode,
             self.cursor,
             self.newest_timestamp_ms,
             self.exported,

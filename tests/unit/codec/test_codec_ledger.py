@@ -135,6 +135,7 @@ def test_the_record_is_one_of_the_health_schema(entry: LedgerEntry) -> None:
         "sink_id": "analytics",
         "sink_kind": "durable_trace",
         "start_id": "start-1",
+        "group": "",
         "topic": "agent.events",
         "partition": 3,
     }
@@ -177,7 +178,7 @@ def foreign(**fields: Any) -> bytes:
     return frame(HEALTH) + write(HEALTH, {"record_id": "x", **fields})
 
 
-_LANE = {"sink_id": "s", "sink_kind": "test", "start_id": "1", "topic": "t", "partition": 0}
+_LANE = {"sink_id": "s", "sink_kind": "test", "start_id": "1", "group": "", "topic": "t", "partition": 0}
 _USAGE: dict[str, Any] = {"usage_record_id": "u", "units": {}, "provider_id": None, "model_id": None}
 _GAP = {"reason": "unknown", "records": 1}
 
