@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterable
 from enum import Enum, auto
 
-from tailrace.domain.buffer import Load, RoomNeeded, SinkBuffer, dropped_by
+from tailrace.domain.buffer import Load, RoomNeeded, SinkBuffer, SinkMarkedFailed, dropped_by
 from tailrace.domain.kinds import FailureKind
 from tailrace.domain.projected import LaneItem
 from tailrace.runtime.feed_statistics import FeedStatistics, Tally
@@ -60,6 +60,7 @@ class Feed:
         self._places: dict[int, Place] = {}
         self._noted: dict[int, int] = {}
         self._tally = Tally()
+        self._overflowed: LaneItem | None = None
         self.work = work
         self.room = room
 
@@ -324,6 +325,12 @@ class Feed:
                     self._read_log(place)
         self.room.ring()
 
+    def overflowed(self) -> LaneItem | None:
+        """The last item that was dropped under `fail_sink_not_run` since this was asked; its sink counts as failed."""
+        with self._lock:
+            item, self._overflowed = self._overflowed, None
+            return item
+
     def settle(self) -> list[Step]:
         """How far each partition has come since the last call, as steps for the cursors."""
         with self._lock:
@@ -383,6 +390,8 @@ class Feed:
     def _admit_or_shed(self, item: LaneItem, place: Place) -> None:
         outcome = self._queue.buffer.offer(item)
         assert not isinstance(outcome, RoomNeeded), "a lane that replays from the log detaches instead of shedding"
+        if isinstance(outcome, SinkMarkedFailed):
+            self._overflowed = item
         place.held += 1
         for lost in dropped_by(outcome, item):
             # Room is made at the cost of any partition; the one that was offered may be among the lost.

@@ -288,6 +288,8 @@ class Lane:
             track.add(step.partition, step.tag, step.cursor, self._parts.records.gaps(step))
         for partition, cleared in track.pump().items():
             self.feed.cursor_at(partition, cleared.tag, cleared.next_offset)
+        if (dropped := self.feed.overflowed()) is not None:
+            self._parts.records.overflowed(dropped)
         self._parts.records.follow_feed()
         self._parts.records.marks_due()
         self._commit_granted(COMMIT_TIMEOUT_S)

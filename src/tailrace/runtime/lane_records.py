@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tailrace.domain.kinds import SinkKind
+from tailrace.domain.kinds import FailureKind, SinkKind
 from tailrace.domain.ledger import (
     ExportMark,
     Gap,
@@ -166,7 +166,8 @@ class LaneRecords:
             self._last_acknowledged = attempt.last.offset
             self._exported(attempt.last)
         if attempt.failure is not None:
-            self._failed(attempt.failure)
+            self.failed_exports += 1
+            self._failed(attempt.failure, Signal.EXPORT_FAILED)
 
     def _exported(self, last: LaneItem) -> None:
         if self._failed_since_s is None:
@@ -186,15 +187,18 @@ class LaneRecords:
         )
         self._logger.event("sink recovered", sink=self._facts.identity.sink_id, failed_for_ms=failed_for_ms)
 
-    def _failed(self, failure: Failure) -> None:
-        self.failed_exports += 1
+    def overflowed(self, item: LaneItem) -> None:
+        """The buffer overflowed under `fail_sink_not_run`: the sink counts as failed until an export works."""
+        self._failed(Failure(item, FailureKind.OVERFLOW, "buffer_full", None), Signal.OVERFLOWED)
+
+    def _failed(self, failure: Failure, signal: Signal) -> None:
         self.last_failure = failure.detail
         self._failure = failure
         if self._failed_since_s is not None:
             return
         now_s = self._clock.now_s()
         self._failed_since_s = self._reminded_at_s = now_s
-        self._signal(Signal.EXPORT_FAILED)
+        self._signal(signal)
         self._write_failure(failure, reminder=False)
         self._logger.event(
             "sink failed",
