@@ -227,7 +227,7 @@ def _messages(topic: _Topic, read: PartitionRead) -> Iterator[Message]:
 
 
 def _batch(consumer: Consumer) -> list[KafkaMessage]:
-    """What is there, waiting for the first of it only: a call for a batch waits for all of it, or the whole time-out."""
+    """What is there, waiting only for the first: a call for a batch waits for all of it, or the whole time-out."""
     first = consumer.poll(_POLL_S)
     return [] if first is None else [first, *consumer.consume(_BATCH, 0.0)]
 
