@@ -7,8 +7,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
-from tests.model.naive_fanout import COALESCE, DROP, FAIL, Cursor, Fact, Failure, NaiveFanout, Recovery
-from tests.unit.domain import samples
 
 from tailrace import (
     Acknowledgement,
@@ -30,6 +28,8 @@ from tailrace import (
     TelemetryRecord,
 )
 from tailrace.domain.cursors import SourceCursor
+from tests.model.naive_fanout import COALESCE, DROP, FAIL, Cursor, Fact, Failure, NaiveFanout, Recovery
+from tests.unit.domain import samples
 
 SEQUENCES = 10_000
 LEAST_OPERATIONS = 50

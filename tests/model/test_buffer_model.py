@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
-from tests.model.naive_buffer import POLICIES, Item, NaiveBuffer
 
 from tailrace.domain.buffer import (
     Admitted,
@@ -22,6 +21,7 @@ from tailrace.domain.buffer import (
 )
 from tailrace.domain.errors import ContractBroken
 from tailrace.domain.kinds import OverflowPolicy
+from tests.model.naive_buffer import POLICIES, Item, NaiveBuffer
 
 SEQUENCES = 10_000
 LEAST_OPERATIONS = 50
