@@ -14,7 +14,7 @@ from tests.kafka.stage import Stage, small_batch, synthetic, trace
 from tests.kafka.waiting import eventually
 
 ADMIN_TIMEOUT_S = 30
-HALTED = "lane halted on a partition: its cursor does not fit the topic"
+HALTED = "lane halted on a partition: it needs somebody to look at it"
 LOST = "events were lost to retention before this sink got them"
 
 
@@ -78,7 +78,6 @@ def test_what_retention_took_before_a_sink_got_it_is_a_gap_of_exactly_those_offs
     assert not missed_offsets(stage.kafka.bootstrap, stage.health_topic, "steady", FailureKind.RETENTION_LOST)
 
 
-@pytest.mark.xfail(reason="a deleted topic takes its committed offsets with it, and the ledger knows no topic ids yet")
 def test_a_topic_made_anew_stops_every_lane_loudly_and_nothing_jumps(stage: Stage, admin: AdminClient) -> None:
     """The same name, other events: no cursor moves and no sink gets a record, until somebody decides what it means."""
     topic = stage.unique("analytics")
@@ -89,7 +88,6 @@ def test_a_topic_made_anew_stops_every_lane_loudly_and_nothing_jumps(stage: Stag
     stage.wait_until_drained("analytics", "dead_letter")
     worker.stop_cleanly()
     prove(config)
-    before = {lane: stage.cursors(lane) for lane in ("analytics", "dead_letter")}
     records = len(sink_records(stage.kafka.bootstrap, topic))
 
     for gone in admin.delete_topics([stage.events_topic]).values():
@@ -100,6 +98,8 @@ def test_a_topic_made_anew_stops_every_lane_loudly_and_nothing_jumps(stage: Stag
         what="the topic is gone",
     )
     stage.kafka.create_topic(stage.events_topic, stage.partitions)
+    # Kafka forgets the cursors together with the topic; the new one is as long, so that an old offset would fit it.
+    eventually(lambda: not stage.cursors("analytics"), within_s=ADMIN_TIMEOUT_S, what="the cursors are gone, too")
     stage.produce(synthetic(23, 6_000))
     worker = stage.start(config)
     halted = worker.wait_for(HALTED, count=2 * stage.partitions)
@@ -109,5 +109,6 @@ def test_a_topic_made_anew_stops_every_lane_loudly_and_nothing_jumps(stage: Stag
     }
     worker.wait_for("partition halted: it needs somebody to look at it", count=stage.partitions)
     worker.stop_cleanly()
-    assert {lane: stage.cursors(lane) for lane in before} == before
+    assert not stage.cursors("analytics"), "a cursor was written into a topic that nobody has vouched for"
+    assert not stage.cursors("dead_letter")
     assert len(sink_records(stage.kafka.bootstrap, topic)) == records
