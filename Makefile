@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test check unit kafka format clean
+.PHONY: help setup demo test check unit kafka bench format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,11 @@ kafka: $(READY) ## the suite on a real Apache Kafka (Docker, or TAILRACE_TEST_BO
 	$(BIN)/python -m pytest -m kafka
 
 test: check unit kafka ## everything: check, then every test; real-Kafka tests are skipped where no engine runs
+
+bench: $(READY) ## throughput, steps and memory on a real Kafka; a quarter of an hour
+	$(BIN)/python -m bench.throughput
+	$(BIN)/python -m bench.steps
+	$(BIN)/python -m bench.memory
 
 format: $(READY) ## rewrite the sources in the house style
 	$(BIN)/ruff check --fix .
