@@ -37,7 +37,7 @@ def _check_cursor(check: SinkCheck, low: int, high: int) -> None:
     check.totals.gone_offsets += max(0, min(cursor, low) - begin)
     if history.starts and cursor < history.starts[-1].cursor:
         check.speaker.note(NoteCode.CURSOR_SET_BACK, detail=f"from {history.starts[-1].cursor} to {cursor}")
-    if not history.starts and check.sums.units_below(cursor) and not check.standing.ledger_trimmed:
+    if not history.starts and check.sums.has_below(cursor) and not check.standing.ledger_trimmed:
         check.speaker.about_all(FindingCode.LANE_START_MISSING, f"cursor {cursor}")
 
 
@@ -116,13 +116,13 @@ def _check_gaps(check: SinkCheck, low: int, high: int) -> None:
 
 
 def _check_mark(check: SinkCheck, mark: Mark, low: int) -> None:
-    """A mark counts at least every unit between its lane's start and itself; more, where the lane ran ahead."""
+    """A mark counts at least every wanted unit from its lane's start to itself; more, where the lane ran ahead."""
     own = [s for s in check.standing.history.starts if s.order < mark.order and s.start_id == mark.start_id]
     if not own:
         if not check.standing.ledger_trimmed:
             check.speaker.about_all(FindingCode.LANE_START_MISSING, "an export mark")
         return
     begin = own[-1].cursor
-    if begin >= low and check.sums.units_below(mark.next_offset) - check.sums.units_below(begin) > mark.accounted:
+    if begin >= low and check.sums.wanted_below(mark.next_offset) - check.sums.wanted_below(begin) > mark.accounted:
         detail = f"next offset {mark.next_offset}, counts {mark.accounted}"
         check.speaker.about_all(FindingCode.MARK_SHORT, detail)

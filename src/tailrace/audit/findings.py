@@ -103,6 +103,7 @@ class NoteCode(StrEnum):
     EVENTS_TRIMMED = "events_trimmed"
     SINK_TRIMMED = "sink_trimmed"
     LEDGER_TRIMMED = "ledger_trimmed"
+    TOPIC_REPLACED = "topic_replaced"
     FILES_ROTATED_AWAY = "files_rotated_away"
     TORN_LINE = "torn_line"
     FOREIGN_LEDGER_ENTRY = "foreign_ledger_entry"

@@ -49,7 +49,9 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A progress mark; `accounted` is everything it counts, `early` whether it was there before sinks were read."""
+    """A progress mark; `accounted` is what it counts as exported or dropped, `early` whether it was there before sinks
+    were read.
+    """
 
     order: int
     start_id: str
@@ -79,6 +81,15 @@ class History:
     refused: list[Offsets] = field(default_factory=list)
     health_partitions: set[int] = field(default_factory=set)
     entries: int = 0
+    topic_id: str | None = None
+
+    def is_of_another_topic(self, topic_id: str | None) -> bool:
+        """Whether a lane start in the topic with this id begins a new history; None: the cluster cannot tell."""
+        return None not in (self.topic_id, topic_id) and self.topic_id != topic_id
+
+    def of_new_topic(self) -> "History":
+        """An empty history that goes on counting entries."""
+        return History(health_partitions=self.health_partitions, entries=self.entries)
 
     def close(self) -> None:
         """Limit each gap by the lane start that came next, and sort what is going to be searched."""
@@ -117,13 +128,15 @@ class ClaimSweep:
 
 
 class Ledger:
-    """The whole health topic, sorted. Entries about other topics are none of this audit's business."""
+    """The whole health topic, sorted. Entries of other groups, or about other topics, are passed over."""
 
-    def __init__(self, events_topic: str, schemas: Schemas, findings: Findings) -> None:
+    def __init__(self, events_topic: str, group: str, schemas: Schemas, findings: Findings) -> None:
         self._events_topic = events_topic
+        self._group = group
         self._schemas = schemas
         self._findings = findings
         self._histories: dict[tuple[str, int], History] = {}
+        self.topics_replaced: set[tuple[str, int]] = set()
         self.trimmed = False
 
     def history(self, sink_id: str, partition: int) -> History:
@@ -158,7 +171,7 @@ class Ledger:
             self._findings.add(FindingCode.UNREADABLE_HEALTH_RECORD, example=where)
             return
         lane = fields["lane"]
-        if lane is None or lane["topic"] != self._events_topic:
+        if lane is None or lane["topic"] != self._events_topic or lane["group"] not in ("", self._group):
             return
         sink_id, partition = lane["sink_id"], lane["partition"]
         if message.key != f"{sink_id}|{lane['topic']}|{partition}".encode():
@@ -166,10 +179,18 @@ class Ledger:
         history = self._histories.setdefault((sink_id, partition), History())
         history.health_partitions.add(health_partition)
         history.entries += 1
+        if (started := fields["lane_started"]) is not None and history.is_of_another_topic(started["topic_id"]):
+            # The topic was made anew: what the ledger said of the old one speaks of other offsets.
+            history = self._histories[sink_id, partition] = history.of_new_topic()
+            self.topics_replaced.add((sink_id, partition))
         _enter(history, fields, early=early)
 
-    def note_foreign_sinks(self, known: set[str], notes: Findings) -> None:
-        """Say which sinks have entries although the plan does not name them."""
+    def note(self, known: set[str], notes: Findings) -> None:
+        """Say what limits what the ledger can prove; `known` are the sinks that the plan names."""
+        if self.trimmed:
+            notes.add(NoteCode.LEDGER_TRIMMED)
+        for sink_id, partition in sorted(self.topics_replaced):
+            notes.add(NoteCode.TOPIC_REPLACED, sink_id, partition)
         for sink_id in sorted(self.sinks() - known):
             notes.add(NoteCode.FOREIGN_LEDGER_ENTRY, sink_id, detail="the ledger knows a sink that the plan does not")
 
@@ -177,13 +198,15 @@ class Ledger:
 def _enter(history: History, fields: Mapping[str, Any], *, early: bool) -> None:
     order, start_id = history.entries, fields["lane"]["start_id"]
     if (started := fields["lane_started"]) is not None:
+        history.topic_id = started["topic_id"] or history.topic_id
         history.starts.append(
             LaneStart(order, started["cursor"], started["cursor_origin"], started["config_digest"], start_id)
         )
     if (gap := fields["gap"]) is not None:
         _enter_gap(history, gap, fields["record_id"], order)
     if (mark := fields["export_cursor"]) is not None:
-        accounted = mark["exported"] + mark["filtered"] + sum(count["records"] for count in mark["dropped"])
+        # Filtered records are left out: a lane counts them offer by offer, so a mark within an offer is behind.
+        accounted = mark["exported"] + sum(count["records"] for count in mark["dropped"])
         history.marks.append(Mark(order, start_id, mark["next_offset"], accounted, early))
     if (failed := fields["sink_failed"]) is not None:
         offset = failed["offset"] or 0

@@ -49,11 +49,9 @@ class Gathering:
             reads = self._watched(evidence.dead_letters(), dead_letter.lane_id, raw=dead_letter.raw)
             letters = read_letters(reads, dead_letter, self._plan.events_topic, self._findings)
             arrivals[dead_letter.lane_id] = letters.undecodable
-        ledger = Ledger(self._plan.events_topic, self._schemas, self._findings)
+        ledger = Ledger(self._plan.events_topic, self._plan.group, self._schemas, self._findings)
         ledger.read(self._watched(evidence.health(), ""), ends)
-        if ledger.trimmed:
-            self._notes.add(NoteCode.LEDGER_TRIMMED)
-        ledger.note_foreign_sinks({sink.sink_id for sink in sinks}, self._notes)
+        ledger.note({sink.sink_id for sink in sinks}, self._notes)
         return Gathered(cursors, arrivals, letters, ledger)
 
     def _read_sink(self, evidence: Evidence, sink: SinkPlan) -> Arrivals | None:

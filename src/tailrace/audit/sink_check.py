@@ -65,12 +65,14 @@ class SinkCheck:
             return
         whole = self._whole_claim(event, claims)
         if whole is not None and not any(unit(event.offset, one.rank) in self._found for one in event.wanted):
-            self._count(event.offset, 1)
+            self._count(event.offset, 1, wanted=1)
             self._missed(unit(event.offset, WHOLE_EVENT), whole)
             return
-        self._count(event.offset, len(event.wanted))
-        for one in event.wanted:
-            self._place(event, one, claims, whole)
+        selection = self.standing.selection_at(event.offset)
+        admitted = [selection.admits(KINDS[one.rank], event.family, event.agent) for one in event.wanted]
+        self._count(event.offset, len(event.wanted), wanted=sum(admitted))
+        for one, is_admitted in zip(event.wanted, admitted, strict=True):
+            self._place(event, one, [c for c in claims if one.rank in c.ranks or c is whole], admitted=is_admitted)
         ranks = {one.rank for one in event.wanted}
         for claim in claims:
             if not claim.ranks <= ranks:
@@ -78,7 +80,7 @@ class SinkCheck:
 
     def unreadable(self, offset: int, letter: bytes) -> None:
         """An event nobody can read; `letter` is the digest its dead letter has."""
-        self._count(offset, 1)
+        self._count(offset, 1, wanted=1)
         reasons = REFUSALS if self.standing.dead_letter_lane else {UNDECODABLE}
         claims = self._sweep.at(offset)
         accounting = [claim for claim in claims if not claim.ranks and claim.reason in reasons]
@@ -99,12 +101,12 @@ class SinkCheck:
         letter = self._found.pop(unit(event.offset, WHOLE_EVENT), None)
         if letter is not None and event.is_doubtful():
             self.speaker.note(NoteCode.DOUBTFUL_EVENT, event.offset)
-            self._count(event.offset, 1)
+            self._count(event.offset, 1, wanted=1)
             self.totals.exported += 1
             return
         if letter is not None:
             self.speaker.about_offset(FindingCode.WRONGLY_UNDECODABLE, event.offset)
-        self._count(event.offset, len(event.wanted))
+        self._count(event.offset, len(event.wanted), wanted=0)
         self.totals.filtered += len(event.wanted)
 
     def _whole_claim(self, event: ReadableEvent, claims: Sequence[Claim]) -> Claim | None:
@@ -128,15 +130,14 @@ class SinkCheck:
         else:
             self.speaker.about_offset(FindingCode.GAP_OF_NOTHING, offset, detail=claim.reason)
 
-    def _place(self, event: ReadableEvent, one: Wanted, claims: Sequence[Claim], whole: Claim | None) -> None:
+    def _place(self, event: ReadableEvent, one: Wanted, claiming: Sequence[Claim], *, admitted: bool) -> None:
         number, kind = unit(event.offset, one.rank), KINDS[one.rank]
-        claiming = [claim for claim in claims if one.rank in claim.ranks or claim is whole]
         places = self._found.pop(number, [])
         for sink_partition, row in places:
             column = self._column(sink_partition)
             if column.digest(row) != one.content():
                 self._differing(number, one, sink_partition, column.places[row])
-        if self.standing.selection_at(event.offset).admits(kind, event.family, event.agent):
+        if admitted:
             self._settle(number, claiming, exported=bool(places))
             return
         self.totals.filtered += 1
@@ -209,9 +210,9 @@ class SinkCheck:
         assert self.standing.columns is not None, "a record was found in a sink that cannot be read back"
         return self.standing.columns[sink_partition]
 
-    def _count(self, offset: int, units: int) -> None:
+    def _count(self, offset: int, units: int, *, wanted: int) -> None:
         self.totals.units += units
-        self.sums.add(offset, units)
+        self.sums.add(offset, wanted)
 
 
 def _found(columns: Mapping[int, Column] | None) -> dict[int, list[tuple[int, int]]]:

@@ -148,19 +148,22 @@ class Speaker:
 
 @dataclass(slots=True)
 class EventSums:
-    """The partition's events with what each of them yields for one sink, for asking about ranges afterwards."""
+    """The partition's events with how many units one sink wants of each, for asking about ranges afterwards."""
 
     offsets: "array[int]" = field(default_factory=lambda: array("q"))
     sums: "array[int]" = field(default_factory=lambda: array("q"))
 
-    def add(self, offset: int, units: int) -> None:
+    def add(self, offset: int, wanted: int) -> None:
         """The next event, in offset order."""
-        self.sums.append(units + (self.sums[-1] if self.sums else 0))
+        self.sums.append(wanted + (self.sums[-1] if self.sums else 0))
         self.offsets.append(offset)
 
-    def units_below(self, offset: int) -> int:
+    def wanted_below(self, offset: int) -> int:
         events = bisect_left(self.offsets, offset)
         return self.sums[events - 1] if events else 0
+
+    def has_below(self, offset: int) -> bool:
+        return bool(self.offsets) and self.offsets[0] < offset
 
     def has(self, offset: int) -> bool:
         index = bisect_left(self.offsets, offset)

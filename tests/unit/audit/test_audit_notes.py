@@ -149,7 +149,7 @@ def test_an_event_of_doubtful_spelling_may_be_exported() -> None:
 
 
 def test_an_event_of_doubtful_spelling_may_be_called_undecodable() -> None:
-    story = calm()
+    story = story_of(1, Temper(marks=False), count=80)
     offset = doubtful(story)
     for sink_id in ("analytics", "local", "blind", "billing"):
         story.sinks[sink_id].records = [r for r in story.sinks[sink_id].records if r.unit[:2] != (0, offset)]
@@ -178,6 +178,33 @@ def test_usage_and_cost_entries_of_other_programs_are_none_of_an_audits_business
     value = schemas.health.encode({"record_id": "r", "payload_kind": "usage", "usage": entry})
     story.ledger.append(replace(story.ledger[0], key=b"r", value=FRAME + schemas.health.fingerprint + value))
     assert story.codes() == set()
+
+
+def test_a_topic_made_anew_begins_a_new_history() -> None:
+    """What the ledger said of the old topic speaks of other offsets: its lane starts, gaps and marks do not count."""
+    story = calm()
+    gaps = story.entries("blind", Gap, 0)
+    start = story.entries("blind", LaneStarted, 0)[0]
+    assert isinstance(start.entry, LaneStarted)
+    start.entry = replace(start.entry, topic_id="old")
+    add_gap(story, "blind", [(0, 500, ("usage",))])
+    assert story.codes() != set()
+    story.ledger.append(Written(replace(start.entry, topic_id="new")))
+    story.ledger.extend(gaps)
+    assert story.codes() == set()
+    assert NoteCode.TOPIC_REPLACED in story.notes()
+
+
+def test_entries_of_another_group_are_none_of_an_audits_business() -> None:
+    """Two groups of workers may share a health topic, and have sinks of one name."""
+    story = calm()
+    entry = story.entries("analytics", Gap, 0)[0].entry
+    assert isinstance(entry, Gap)
+    other = replace(entry, lane=replace(entry.lane, group="other"), records=99)
+    story.ledger.append(Written(other))
+    assert story.codes() == set()
+    story.ledger[-1] = Written(replace(other, lane=replace(entry.lane, group="group")))
+    assert FindingCode.GAP_MISCOUNTED in story.codes()
 
 
 def test_entries_about_another_events_topic_are_none_of_it_either() -> None:
