@@ -79,7 +79,7 @@ class Lane:
         self._stop_by: Deadline | None = None
         self._ready_at_s = 0.0
         self._attach_at_s = 0.0
-        self._turns = 0
+        self._buffer_turns = 0
         self._waiting_since_s: float | None = None
         self._export_backoff = Backoff()
         self._attach_backoff = Backoff()
@@ -208,7 +208,11 @@ class Lane:
         rings = self.feed.work.count()
         self._serve_messages()
         self._move_cursors()
-        if self._export() or self._read_log():
+        exported = self._export()
+        # A full buffer always has a batch to export: without its turn in between, the log would never be read.
+        if exported and self._buffer_turns < BUFFER_TURNS_PER_READ:
+            return
+        if self._read_log() or exported:
             return
         self.feed.work.wait_beyond(rings, self._patience_s())
 
@@ -243,6 +247,7 @@ class Lane:
         # An interrupt is about the export that was under way when it was asked for. Left set by one that came too late,
         # it would tear the next batch, of partitions we keep, out of the sink's hands: duplicates for nothing.
         self._interrupt.clear()
+        self._buffer_turns += not self.feed.waiting().from_log
         attempt = self._parts.exporter.attempt(self._interrupt)
         if attempt.failure is None:
             self._ready_at_s = 0.0
@@ -251,7 +256,6 @@ class Lane:
             delay_s = self._export_backoff.next_delay_s(attempt.failure.retry_after_s)
             self._ready_at_s = self._clock.now_s() + delay_s
         self._parts.records.attempted(attempt)
-        self._turns += 1
         return attempt.moved or attempt.gave_up
 
     def _lingering(self, now_s: float) -> bool:
@@ -271,9 +275,9 @@ class Lane:
     def _read_log(self) -> bool:
         """Read the log when nothing waits in front of it, or when the buffer has had its turns."""
         waiting = self.feed.waiting()
-        if waiting.from_log or (waiting.records and self._turns < BUFFER_TURNS_PER_READ):
+        if waiting.from_log or (waiting.records and self._buffer_turns < BUFFER_TURNS_PER_READ):
             return False
-        self._turns = 0
+        self._buffer_turns = 0
         timeout_s = 0.0 if waiting.records else READ_TIMEOUT_S
         read = self._parts.catch_up.read(self._rhythm.batch_records, timeout_s)
         for partition in read.out_of_range:
