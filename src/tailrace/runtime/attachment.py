@@ -56,6 +56,7 @@ class Attachment:
         self._track = track
         self._clock = clock
         self._logger = logger
+        self._unmet: set[int] = set()
 
     def attach(self, assigned: Assigned) -> frozenset[int]:
         """Attach to what can be learned of `assigned` in time; the partitions that are attached now.
@@ -127,13 +128,15 @@ class Attachment:
         low, high = log_range
         marks, known_elsewhere = past if past is not None else ({}, True)
         mark = marks.get(partition) if stored is None else None
-        return Known(stored, mark, known_elsewhere, low, high, self._facts.topic_id)
+        met = known_elsewhere and partition not in self._unmet
+        return Known(stored, mark, met, low, high, self._facts.topic_id)
 
     def _written_down(self, starts: Mapping[int, Start], *, first_meeting: bool, deadline: Deadline) -> bool:
         """Commit where new cursors begin; at the sink's first meeting with the topic, for all of its partitions.
 
         For other partitions too, because the worker that is assigned those, now or in an hour, would find the sink
-        known on ours, and take what `start_at` says to skip for something that the sink has missed.
+        known on ours, and take what `start_at` says to skip for something that the sink has missed. One that cannot be
+        looked up now must not keep the lane from all the rest: this lane remembers that the sink has yet to meet it.
         """
         if not starts:
             return True
@@ -146,7 +149,8 @@ class Attachment:
                 if partition not in cursors:
                     known = self._known(partition, None, ({}, False), deadline)
                     if known is None:
-                        return False
+                        self._unmet.add(partition)
+                        continue
                     start = decide_start(known, self._facts.start_at)
                     cursors[partition] = StoredCursor(start.cursor, 0, 0, self._facts.topic_id)
         return self._log.commit(cursors, LOOKUP_TIMEOUT_S)
