@@ -110,9 +110,12 @@ def kill_when_every_lane_has_something_to_lose(
 
 
 def holds_unacknowledged(lane: LaneView, elsewhere: set[tuple[int, int]]) -> bool:
-    """Whether the lane had taken an event of which nothing has arrived, and which is not one that yields nothing."""
+    """Whether the lane had taken an event of which nothing has arrived, and which is not one that yields nothing.
+
+    Its cursor is not believed: a lane that commits too early is to be killed in such a moment, too.
+    """
     return any(
         (partition, offset) not in elsewhere
         for partition, position in lane.positions.items()
-        for offset in range(lane.cursors[partition], position)
+        for offset in reversed(range(position))
     )
