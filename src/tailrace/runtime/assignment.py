@@ -202,6 +202,8 @@ class Assignment:
         place = self._partitions[partition]
         place.halted = True
         self._source.pause([partition])
+        for lane in self._lanes:
+            lane.feed.end_at(partition, offset + 1)
         self._logger.event(
             "partition halted: it needs somebody to look at it",
             level="error",

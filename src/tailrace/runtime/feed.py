@@ -59,6 +59,7 @@ class Feed:
         self._max_ahead = max_ahead_records
         self._places: dict[int, Place] = {}
         self._noted: dict[int, int] = {}
+        self._ends: dict[int, int] = {}
         self._tally = Tally()
         self._overflowed: LaneItem | None = None
         self.work = work
@@ -74,6 +75,11 @@ class Feed:
             if place is not None and place.mode is Mode.LIVE and place.position < at:
                 self._read_log(place)
         self.work.ring()
+
+    def end_at(self, partition: int, offset: int) -> None:
+        """Nothing from `offset` on is read of this partition until it is assigned anew, also not from the log."""
+        with self._lock:
+            self._ends[partition] = offset
 
     def standing(self, partition: int, tag: int) -> tuple[Mode, int] | None:
         """The lane's mode and position under this assignment; None while it is not attached."""
@@ -160,6 +166,7 @@ class Feed:
         with self._lock:
             for partition in partitions:
                 self._noted.pop(partition, None)
+                self._ends.pop(partition, None)
                 self._let_go(partition)
         self.work.ring()
         self.room.ring()
@@ -240,7 +247,9 @@ class Feed:
             return {
                 partition: place.position
                 for partition, place in self._places.items()
-                if place.mode is Mode.CATCHING_UP and place.ahead < self._max_ahead
+                if place.mode is Mode.CATCHING_UP
+                and place.ahead < self._max_ahead
+                and place.position < self._ends.get(partition, place.position + 1)
             }
 
     def enter_from_log(self, offer: Offer, now_s: float) -> bool:
@@ -253,6 +262,7 @@ class Feed:
             place = self._places.get(offer.partition)
             if place is None or place.mode is not Mode.CATCHING_UP or offer.from_offset > place.position:
                 return False
+            offer = offer.below(self._ends.get(offer.partition, offer.to_offset))
             taken = sort_from(place.position, offer, self._sorting)
             self._queue.read_from_log(taken.items)
             place.enter(offer, taken, held=len(taken.items))

@@ -1,7 +1,7 @@
 """What an intake hands to its lanes, and how one lane sorts it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from tailrace.domain.projected import LaneItem, Projected, ProjectedRecord, Undecodable, UndecodableReason
@@ -21,6 +21,12 @@ class Offer:
     to_offset: int
     newest_timestamp_ms: int
     entries: Sequence[tuple[int, Projected]]
+
+    def below(self, end: int) -> "Offer":
+        """The part of it below `end`."""
+        if self.to_offset <= end:
+            return self
+        return replace(self, to_offset=end, entries=[entry for entry in self.entries if entry[0] < end])
 
 
 @dataclass(frozen=True, slots=True)
