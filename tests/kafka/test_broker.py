@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
+
 from tests.kafka.broker import Kafka, KafkaBroker, ToolError
 
 DEADLINE_S = 30.0
