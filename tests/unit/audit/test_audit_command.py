@@ -1,0 +1,77 @@
+"""`tailrace audit`: from a configuration to a plan, and the exit codes that need no broker."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tailrace.audit import (
+    DeadLetterPlan,
+    FileDestination,
+    KafkaDestination,
+    NoDestination,
+    Selection,
+    plan_from_json,
+    plan_to_json,
+)
+from tailrace.cli import app
+from tailrace.cli.audit import plan_of
+from tailrace.settings.checks import DEAD_LETTER_LANE_ID
+from tests.unit.settings.written import PLAIN, loaded, with_section, with_sink
+
+ELSEWHERE = (
+    "{kind: durable_trace, topic: billing, kafka: {bootstrap_servers: 'kafka-9:9092'}, start_at: latest, "
+    "selection: {kinds: [usage], families: [model], agents: [a-1]}, max_ahead_records: 500, "
+    "buffer: {capacity_records: 3000}, batch: {records: 200}}"
+)
+
+
+def test_every_sink_is_read_from_where_the_configuration_puts_it(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, with_sink("billing", ELSEWHERE) + "  rehearsal: {kind: test}\n")
+    plan = plan_of(settings, Path("/srv"))
+    assert [sink.sink_id for sink in plan.sinks] == ["analytics", "billing", "diagnostic", "rehearsal"]
+    analytics, billing, diagnostic, rehearsal = plan.sinks
+    assert isinstance(analytics.destination, KafkaDestination)
+    assert analytics.destination.topic == "telemetry.analytics"
+    assert analytics.destination.cluster is not None
+    assert analytics.destination.cluster.properties["bootstrap.servers"] == "kafka-1:9092"
+    assert isinstance(billing.destination, KafkaDestination)
+    assert billing.destination.cluster is not None
+    assert billing.destination.cluster.properties["bootstrap.servers"] == "kafka-9:9092"
+    assert diagnostic.destination == FileDestination(Path("/srv/diagnostic.jsonl"), keep_files=4)
+    assert rehearsal.destination == NoDestination()
+
+
+def test_what_a_sink_wants_and_how_it_may_behave_is_carried_over(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, with_sink("billing", ELSEWHERE))
+    analytics, billing, diagnostic = plan_of(settings, Path("/srv")).sinks
+    assert billing.selection == Selection(frozenset({"usage"}), frozenset({"model"}), frozenset({"a-1"}))
+    assert (analytics.start_at, billing.start_at) == ("earliest", "latest")
+    assert billing.max_resent_offsets == 500 + 3_000 + 200
+    assert (analytics.may_drop, diagnostic.may_drop) == (False, True)
+
+
+def test_dead_letters_are_read_if_there_are_any(tmp_path: Path) -> None:
+    assert plan_of(loaded(tmp_path), Path("/srv")).dead_letter is None
+    settings = loaded(tmp_path, with_section("dead_letter: {topic: letters, raw: true}"))
+    letters = plan_of(settings, Path("/srv")).dead_letter
+    assert letters == DeadLetterPlan(topic="letters", lane_id=DEAD_LETTER_LANE_ID, raw=True)
+
+
+def test_the_plan_of_a_configuration_can_be_handed_to_another_process(tmp_path: Path) -> None:
+    plan = plan_of(loaded(tmp_path, with_sink("billing", ELSEWHERE)), Path("/srv"))
+    assert plan_from_json(plan_to_json(plan)) == plan
+
+
+@pytest.mark.parametrize("spec", ["analytics:1", "analytics:x:1", ":0:0"])
+def test_a_record_to_leave_out_that_cannot_be_understood_leaves_no_verdict(tmp_path: Path, spec: str) -> None:
+    file = tmp_path / "tailrace.yaml"
+    file.write_text(PLAIN, encoding="utf-8")
+    ended = CliRunner().invoke(app, ["audit", "-c", str(file), "--without-record", spec])
+    assert ended.exit_code == 2
+    assert "no verdict" in ended.stderr
+
+
+def test_a_configuration_that_is_none_is_a_wrong_usage(tmp_path: Path) -> None:
+    ended = CliRunner().invoke(app, ["audit", "-c", str(tmp_path / "nowhere.yaml")])
+    assert ended.exit_code == 2
