@@ -87,6 +87,8 @@ class Journal:
         except BaseException as error:  # noqa: BLE001 - a thread has nobody to raise to; the worker asks `crash`
             self.crash = error
             self._closed.set()
+            with self._changed:
+                self._changed.notify_all()  # whoever waits in `close` need not wait any longer
             self._logger.event(
                 "journal crashed",
                 level="error",
@@ -109,6 +111,7 @@ class Journal:
         """The records in front, without those that were withdrawn; the caller holds the lock."""
         while self._queue and self._queue[0][1].withdrawn:
             self._queue.popleft()
+            self._changed.notify_all()
         front = islice(self._queue, BATCH_RECORDS)
         return list(takewhile(lambda queued: not queued[1].withdrawn, front))
 
