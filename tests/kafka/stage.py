@@ -269,8 +269,3 @@ def small_batch(records: int = 200, linger_ms: int = 20) -> dict[str, int]:
 def trace(topic: str, **keys: Any) -> dict[str, Any]:
     """The keys of a sink that is a Kafka topic."""
     return {"kind": "durable_trace", "topic": topic, **keys}
-
-
-def slow_trace(topic: str, records: int = 4, **keys: Any) -> dict[str, Any]:
-    """A sink that is slower than its neighbours: every few records cost it a round trip."""
-    return trace(topic, batch=small_batch(records, 0), **keys)

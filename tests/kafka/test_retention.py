@@ -66,7 +66,9 @@ def test_what_retention_took_before_a_sink_got_it_is_a_gap_of_exactly_those_offs
 
     assert not worker.lines(LOST, sink="steady")
     again = worker.lines(LOST, sink="behind")[stage.partitions :]
-    assert {line.fields["partition"]: line.fields["last_offset"] + 1 for line in again} == kept_now
+    # Not of every partition: what it had fetched already it still exports.
+    assert again, "the second deletion came too late"
+    assert all(kept_now[line.fields["partition"]] == line.fields["last_offset"] + 1 for line in again)
     prove(both, complete=False, min_events=0)  # most events are gone, and the audit has only what is left to go by
     lost = missed_offsets(stage.kafka.bootstrap, stage.health_topic, "behind", FailureKind.RETENTION_LOST)
     exported: dict[int, set[int]] = defaultdict(set)
@@ -74,7 +76,6 @@ def test_what_retention_took_before_a_sink_got_it_is_a_gap_of_exactly_those_offs
         exported[record.source_partition].add(record.source_offset)
     for partition, end in stage.ends().items():
         assert sorted([*exported[partition], *lost[partition]]) == list(range(end)), "not each offset in one of the two"
-        assert len(lost[partition]) > 100, "retention took nothing during the catch-up"
     assert not missed_offsets(stage.kafka.bootstrap, stage.health_topic, "steady", FailureKind.RETENTION_LOST)
 
 

@@ -10,7 +10,12 @@ POLL_INTERVAL_S = 0.05
 
 
 def eventually(
-    look: Callable[[], T | None], *, within_s: float, what: str, gone_wrong: Callable[[], str | None] = lambda: None
+    look: Callable[[], T | None],
+    *,
+    within_s: float,
+    what: str,
+    gone_wrong: Callable[[], str | None] = lambda: None,
+    every_s: float = POLL_INTERVAL_S,
 ) -> T:
     """The first truthy value that `look` returns.
 
@@ -28,4 +33,4 @@ def eventually(
             raise AssertionError(f"{what}: {wrong}")
         if late:
             raise AssertionError(f"{what}: not within {within_s:g} s")
-        time.sleep(POLL_INTERVAL_S)
+        time.sleep(every_s)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.kafka.waiting import eventually
+from tests.kafka.waiting import POLL_INTERVAL_S, eventually
 
 LOG_TIMEOUT_S = 40.0
 """For one line of the log. A start takes two seconds, a rebalance with a dead member one session time-out more."""
@@ -84,7 +84,14 @@ class WorkerProcess:
         self._lines += [_line(text) for text in complete.decode().splitlines() if text.startswith("{")]
 
     def wait_for(
-        self, event: str, /, *, count: int = 1, within_s: float = LOG_TIMEOUT_S, **fields: object
+        self,
+        event: str,
+        /,
+        *,
+        count: int = 1,
+        within_s: float = LOG_TIMEOUT_S,
+        every_s: float = POLL_INTERVAL_S,
+        **fields: object,
     ) -> list[LogLine]:
         """The lines of `event` with these fields, as soon as there are `count` of them; the process must live on."""
 
@@ -93,7 +100,7 @@ class WorkerProcess:
             return found if len(found) >= count else None
 
         what = f"{count} x '{event}' {fields or ''} in the log"
-        return eventually(enough, within_s=within_s, what=what, gone_wrong=self._end)
+        return eventually(enough, within_s=within_s, what=what, gone_wrong=self._end, every_s=every_s)
 
     def _end(self) -> str | None:
         return None if self.running else f"the worker ended with {self._process.returncode}\n{self.tail()}"
@@ -105,7 +112,8 @@ class WorkerProcess:
         """Every lane by its sink id, as it is now: the worker is asked, and answers with one line per lane."""
         before = len(self.lines("worker snapshot"))
         self._send(signal.SIGUSR1)
-        end = self.wait_for("worker snapshot", count=before + 1, within_s=10)[-1]
+        # Looked for often: what it says is true of the moment it was written, and lanes move on within milliseconds.
+        end = self.wait_for("worker snapshot", count=before + 1, within_s=10, every_s=0.002)[-1]
         lanes = [line for line in self.lines("lane snapshot") if line.at <= end.at][-end.fields["lanes"] :]
         return {line.fields["sink"]: _view(line) for line in lanes}
 
