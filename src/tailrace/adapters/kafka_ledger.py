@@ -2,11 +2,10 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from tailrace.adapters.kafka_cluster import Properties
 from tailrace.adapters.kafka_fetch import READER, receive
 from tailrace.adapters.kafka_journal import Journal, JournalTicket
 from tailrace.adapters.kafka_shipping import Shipment
@@ -29,6 +28,9 @@ FRESH_FOR_S = 10.0
 
 METADATA_TIMEOUT_S = 5.0
 """One question to the cluster while reading back."""
+
+READ_BACK: Mapping[str, str | int | bool] = {**READER, "group.id": "tailrace-ledger-reader"}
+"""What a consumer that reads the ledger back is made with; it never joins that group and commits nothing."""
 
 
 Marks = dict[str, dict[int, LedgerMark]]
@@ -65,7 +67,7 @@ class KafkaLedgerHistory:
     def __init__(
         self,
         *,
-        properties: Properties,
+        make_consumer: Callable[[], Consumer],
         health_topic: str,
         events_topic: str,
         group: str,
@@ -73,7 +75,7 @@ class KafkaLedgerHistory:
         stop: Interrupt,
         clock: Clock,
     ) -> None:
-        self._properties = properties
+        self._make_consumer = make_consumer
         self._health_topic = health_topic
         self._events_topic = events_topic
         self._group = group
@@ -92,7 +94,7 @@ class KafkaLedgerHistory:
             return None if self._marks is None else self._marks.get(sink_id, {})
 
     def _read_back(self) -> Marks | None:
-        consumer = Consumer({**self._properties, **READER, "group.id": "tailrace-ledger-reader"})
+        consumer = self._make_consumer()
         try:
             newest = self._read_all(consumer)
         except KafkaException:

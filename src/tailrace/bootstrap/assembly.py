@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from confluent_kafka import Consumer, Producer
 
 from tailrace.adapters.kafka_journal import Journal
-from tailrace.adapters.kafka_ledger import KafkaLedger, KafkaLedgerHistory, KafkaRefusedLetters
+from tailrace.adapters.kafka_ledger import READ_BACK, KafkaLedger, KafkaLedgerHistory, KafkaRefusedLetters
 from tailrace.adapters.kafka_log import KafkaLaneLog, log_properties
 from tailrace.adapters.kafka_shipping import ORDERED_PRODUCER, PREFERRED, Shipper
 from tailrace.adapters.kafka_sink import DeadLetterSink, DurableTraceSink
@@ -175,7 +175,9 @@ class _Journals:
         codec = LedgerCodec(around.schemas)
         self.ledger = KafkaLedger(health, codec)
         self.history = KafkaLedgerHistory(
-            properties={**settings.kafka.properties(), **catch_up_properties(settings.events)},
+            make_consumer=lambda: around.consumer(
+                {**catch_up_properties(settings.events), **READ_BACK}, on_commit=lambda *_: None
+            ),
             health_topic=settings.health.topic,
             events_topic=settings.events.topic,
             group=settings.events.group,
