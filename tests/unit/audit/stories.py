@@ -142,6 +142,7 @@ class Story:
     sinks: dict[str, SinkStory] = field(default_factory=dict)
     ledger: list[Written] = field(default_factory=list)
     ledger_low: int = 0
+    written_meanwhile: int = 0  # entries at the end of the ledger that came after the audit had begun
     letters: list[Arrived] = field(default_factory=list)
     cursors: dict[str, dict[int, int]] = field(default_factory=dict)
     raw_letters: bool = False
@@ -192,7 +193,7 @@ class StoryEvidence:
         return self._story.cursors.get(sink_id, {})
 
     def health_ends(self) -> Mapping[int, int]:
-        return {read.partition: read.high for read in self.health()}
+        return {read.partition: read.high - self._story.written_meanwhile for read in self.health()}
 
     def sink_topic(self, sink_id: str) -> Iterator[PartitionRead]:
         sink = self._story.sinks[sink_id]

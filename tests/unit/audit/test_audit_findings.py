@@ -123,6 +123,37 @@ def test_a_mark_beyond_what_is_accounted_for_is_found() -> None:
     assert_found(story, FindingCode.MARK_AHEAD)
 
 
+def unfinished_with_a_mark_ahead() -> tuple[Story, Written]:
+    """Nothing above the cursor has been exported, and a mark at the end of the ledger says that all has."""
+    story = story_of(1, UNFINISHED, count=80)
+    cursor = story.cursors["analytics"][0]
+    story.sinks["analytics"].records = [r for r in story.sinks["analytics"].records if r.unit[1] < cursor]
+    (mark,) = story.entries("analytics", ExportMark, 0)
+    drop_entries(story, [mark])
+    assert isinstance(mark.entry, ExportMark)
+    mark.entry = replace(mark.entry, next_offset=story.ends[0], exported=1_000)
+    story.ledger.append(mark)
+    return story, mark
+
+
+def test_a_mark_that_came_after_the_sinks_were_read_binds_nobody() -> None:
+    """Beside a running worker: what it speaks of was exported after the audit had looked."""
+    story, _ = unfinished_with_a_mark_ahead()
+    assert FindingCode.MARK_AHEAD in story.codes()
+    story.written_meanwhile = 1
+    assert story.codes() == set()
+
+
+def test_a_zombies_mark_binds_nobody() -> None:
+    """It counts what the zombie exported or gave up, and the lane that came after it owes that anew."""
+    story, mark = unfinished_with_a_mark_ahead()
+    start = story.entries("analytics", LaneStarted, 0)[0]
+    other = replace(start.entry.lane, start_id="the next")
+    story.ledger.insert(-1, Written(replace(start.entry, lane=other)))
+    assert mark is story.ledger[-1]
+    assert FindingCode.MARK_AHEAD not in story.codes()
+
+
 def test_a_mark_that_counts_too_little_is_found() -> None:
     story = calm()
     (mark,) = story.entries("blind", ExportMark, 0)
@@ -154,6 +185,18 @@ def test_a_gap_of_an_offset_without_an_event_is_found() -> None:
     offset = hole_offset(story)
     add_gap(story, "blind", [(offset, offset, ("progress",))])
     assert_found(story, FindingCode.GAP_OF_NOTHING)
+
+
+def test_a_run_that_ends_at_an_offset_without_an_event_is_found() -> None:
+    story = calm()
+    hole = hole_offset(story)
+    before = max(message.offset for message in story.events[0] if message.offset < hole)
+    story.cursors["blind"][0] = before
+    add_gap(story, "blind", [(before, hole, ("progress",))])
+    found = [
+        one for one in story.audit().findings if one.code == FindingCode.GAP_OF_NOTHING and one.detail == "no event"
+    ]
+    assert [one.examples for one in found] == [(str(hole),)]
 
 
 def test_a_gap_of_a_whole_readable_event_is_found() -> None:
@@ -201,6 +244,22 @@ def test_a_gap_that_is_written_twice_is_found() -> None:
     offset = unreadable_offset(story)
     add_gap(story, "analytics", [(offset, offset, ())], reason="undecodable", detail="again")
     assert_found(story, FindingCode.GAP_TWICE)
+
+
+def test_two_gaps_of_one_record_need_a_lane_start_between_them() -> None:
+    story = calm()
+    offset = unreadable_offset(story)
+    start = story.entries("analytics", LaneStarted, 0)[0].entry
+    assert isinstance(start, LaneStarted)
+    restart = Written(replace(start, cursor=0))
+    gap = story.entries("analytics", Gap, 0)
+    story.ledger.append(restart)
+    story.ledger.extend(gap)
+    assert FindingCode.GAP_TWICE not in story.codes()
+    add_gap(story, "analytics", [(offset, offset, ())], reason="undecodable", detail="again")
+    # Later starts explain nothing: the first is beyond the record, and the second came after both gaps.
+    story.ledger.extend([Written(replace(start, cursor=story.ends[0])), restart])
+    assert FindingCode.GAP_TWICE in story.codes()
 
 
 def test_the_same_entry_sent_again_by_its_producer_is_no_second_gap() -> None:
@@ -432,6 +491,17 @@ def test_a_refused_record_without_a_dead_letter_is_found() -> None:
         letter for letter in story.letters if dict(letter.headers)["__connect.errors.stage"] != b"TASK_PUT"
     ]
     assert_found(story, FindingCode.REFUSAL_WITHOUT_LETTER)
+
+
+def test_above_the_cursor_the_letter_of_a_refused_record_may_still_be_on_its_way() -> None:
+    story = refusing()
+    letter = [one for one in story.letters if dict(one.headers)["__connect.errors.stage"] == b"TASK_PUT"][-1]
+    story.letters.remove(letter)
+    sink_id = (dict(letter.headers)["__connect.errors.class.name"] or b"").decode().removeprefix("tailrace.sink.")
+    assert FindingCode.REFUSAL_WITHOUT_LETTER in story.codes()
+    story.cursors[sink_id][letter.unit[0]] = letter.unit[1]
+    drop_entries(story, story.entries(sink_id, ExportMark))
+    assert story.codes() == set()
 
 
 def test_without_a_dead_letter_topic_a_gap_is_enough() -> None:

@@ -8,7 +8,7 @@ from tailrace.audit import AuditOptions, FindingCode, NoteCode, Omission, PlanIn
 from tailrace.audit.evidence import Message
 from tailrace.audit.wire import FRAME, Schemas
 from tailrace.domain.ledger import Gap, LaneStarted
-from tests.unit.audit.corruptions import add_gap, first, last, remove, unreadable_offset
+from tests.unit.audit.corruptions import add_gap, drop_entries, first, last, remove, unreadable_offset
 from tests.unit.audit.stories import TOPIC, Story, Temper, Written, letter_of, story_of
 
 
@@ -104,6 +104,15 @@ def test_a_line_missing_after_the_first_one_left_is_a_loss_all_the_same() -> Non
     assert story.codes() == {FindingCode.MISSING}
 
 
+def test_an_unreadable_event_owes_a_gap_whatever_rotation_removed() -> None:
+    """It was in no line, so no removed line can have been its trace."""
+    story = calm()
+    sink = story.sinks["local"]
+    sink.records, sink.files_complete = [], False
+    drop_entries(story, story.entries("local", Gap))
+    assert story.codes() == {FindingCode.MISSING}
+
+
 def test_a_file_sink_with_nothing_left_of_a_partition_proves_nothing_about_it() -> None:
     story = calm()
     sink = story.sinks["local"]
@@ -117,6 +126,19 @@ def test_gaps_of_what_retention_took_from_the_events_are_believed() -> None:
     add_gap(story, "blind", [(0, 14, ())], reason="retention_lost")
     assert story.codes() == set()
     assert NoteCode.EVENTS_TRIMMED in story.notes()
+
+
+def test_what_retention_took_before_a_sink_first_started_was_never_its_business() -> None:
+    story = calm()
+    story.lows[0] = 20
+    for sink_id, sink in story.sinks.items():
+        sink.records = [r for r in sink.records if r.unit[0] != 0 or r.unit[1] >= 20]
+        start = story.entries(sink_id, LaneStarted, 0)[0]
+        assert isinstance(start.entry, LaneStarted)
+        start.entry = replace(start.entry, cursor=20)
+    story.with_letters = False
+    assert story.codes(AuditOptions(require_complete=True)) == set()
+    assert {sink.totals.gone_offsets for sink in story.audit().sinks} == {0}
 
 
 def test_a_sink_that_the_plan_does_not_name_is_told() -> None:
@@ -193,6 +215,16 @@ def test_a_topic_made_anew_begins_a_new_history() -> None:
     story.ledger.extend(gaps)
     assert story.codes() == set()
     assert NoteCode.TOPIC_REPLACED in story.notes()
+
+
+def test_a_cluster_that_cannot_tell_topics_apart_begins_no_new_history() -> None:
+    story = calm()
+    start = story.entries("blind", LaneStarted, 0)[0]
+    assert isinstance(start.entry, LaneStarted)
+    story.ledger.append(Written(replace(start.entry, topic_id="known", cursor=story.ends[0])))
+    story.ledger.append(Written(replace(start.entry, topic_id=None, cursor=story.ends[0])))
+    assert story.codes() == set()
+    assert NoteCode.TOPIC_REPLACED not in story.notes()
 
 
 def test_entries_of_another_group_are_none_of_an_audits_business() -> None:

@@ -27,6 +27,14 @@ def framed(**facts: Any) -> bytes:
 GOOD = framed()
 
 
+def test_an_event_of_the_largest_size_is_readable() -> None:
+    room = 64 * 1024 - len(framed(tags=["x"])) - 2  # a longer text needs two more bytes for its length
+    largest = framed(tags=["x" * (room + 1)])
+    assert len(largest) == 64 * 1024
+    assert isinstance(JUDGE.judge(0, 0, largest), Readable)
+    assert isinstance(JUDGE.judge(0, 0, framed(tags=["x" * (room + 2)])), Unreadable)
+
+
 def test_a_canonical_event_is_readable_beyond_doubt() -> None:
     assert isinstance(JUDGE.judge(0, 0, GOOD), Readable)
     assert not JUDGE.is_doubtful(GOOD)
@@ -41,7 +49,7 @@ def test_a_canonical_event_is_readable_beyond_doubt() -> None:
         GOOD + b"\x00",
         GOOD[:2] + bytes(8) + GOOD[10:],
         b"\x00\x00\x00\x00\x01" + GOOD[10:],
-        GOOD + bytes(64 * 1024),
+        framed(tags=["x" * 64 * 1024]),
         framed(event_family="tool", usage={"input_tokens": 1}),
         b"\xc3\x01" + SCHEMAS.record.fingerprint + GOOD[10:],
         b"\xc3\x01" + SCHEMAS.health.fingerprint + GOOD[10:],
