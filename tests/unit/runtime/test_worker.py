@@ -1,0 +1,91 @@
+"""A worker stops over what it cannot go on without, in order, and ends whatever happens on the way."""
+
+import pytest
+
+from tailrace.runtime.clock import Deadline
+from tailrace.runtime.stop import Stop
+from tailrace.runtime.worker import Finished, Worker, WorkerParts
+from tests.unit.runtime.fakes import FakeSource
+from tests.unit.runtime.stage import Stage
+
+
+class FakeJournal:
+    def __init__(self, name: str, stage: Stage, *, writes_all: bool = True) -> None:
+        self.name = name
+        self.crash: BaseException | None = None
+        self._stage = stage
+        self._writes_all = writes_all
+
+    def start(self) -> None:
+        self._stage.story.append(("start", self.name))
+
+    def close(self, deadline: Deadline) -> bool:
+        self._stage.story.append(("close", self.name))
+        return self._writes_all
+
+
+def worker(stage: Stage, *journals: FakeJournal) -> tuple[Worker, Stop]:
+    """A worker without lanes: their threads are not needed to see in which order things happen."""
+    stop = Stop()
+    parts = WorkerParts(journals, [], stage.intake, stage.assignment)
+    return Worker(parts, 20.0, stop, stage.clock, stage.logger), stop
+
+
+def test_journals_are_there_first_and_go_last() -> None:
+    """Lane starts are written down before anything moves, and lanes hand in news until they end."""
+    stage = Stage(())
+    running, stop = worker(stage, FakeJournal("ledger", stage), FakeJournal("letters", stage))
+    finished = running.run(stop.set)
+    assert [told for told in stage.story if told[0] in {"start", "leave", "close"}] == [
+        ("start", "ledger"),
+        ("start", "letters"),
+        ("leave", None),
+        ("close", "ledger"),
+        ("close", "letters"),
+    ]
+    assert finished == Finished((), in_time=True)
+    assert finished.clean
+
+
+def test_a_crashed_journal_stops_the_worker() -> None:
+    """Nothing that it accounts for would ever be acknowledged: all cursors would stand still, and all look well."""
+    stage = Stage(())
+    ledger = FakeJournal("ledger", stage)
+    running, _ = worker(stage, ledger)
+    turns: list[int] = []
+
+    def crash_in_the_third_turn() -> None:
+        turns.append(1)
+        if len(turns) == 3:
+            ledger.crash = RuntimeError()
+
+    finished = running.run(crash_in_the_third_turn)
+    assert len(turns) == 3
+    assert finished.crashed == ("ledger",)
+    assert not finished.clean
+    (line,) = stage.logger.said("worker stopped, but not cleanly")
+    assert line["sinks"] == ["ledger"]
+
+
+def test_what_a_journal_could_not_write_is_no_clean_end() -> None:
+    """The exit code says so, and the next owner writes it."""
+    stage = Stage(())
+    running, stop = worker(stage, FakeJournal("ledger", stage, writes_all=False))
+    assert running.run(stop.set) == Finished((), in_time=False)
+
+
+def test_a_source_that_fails_while_the_worker_stops_leaves_no_journal_running() -> None:
+    """The process would otherwise never end."""
+
+    class Failing(FakeSource):
+        def close(self, deadline: Deadline) -> None:
+            raise RuntimeError("the client is dead")
+
+    stage = Stage(())
+    failing = Failing(stage.topic, stage.clock, stage.story)
+    failing.subscribe(stage.assignment)
+    stage.intake._source = failing
+    running, stop = worker(stage, FakeJournal("ledger", stage))
+    with pytest.raises(RuntimeError):
+        running.run(stop.set)
+    assert ("close", "ledger") in stage.story
