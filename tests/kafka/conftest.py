@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Where a real Kafka is required (TAILRACE_TEST_REQUIRE_KAFKA=1), a test skipped here, for any reason, has failed."""
+    """With TAILRACE_TEST_REQUIRE_KAFKA=1, a test skipped here, for any reason, has failed."""
     report = yield
     if os.environ.get("TAILRACE_TEST_REQUIRE_KAFKA") == "1" and report.skipped and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
