@@ -1,7 +1,7 @@
 """The proof at the end of every run here: `tailrace audit`, a process of its own that shares no rules with a worker."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,15 +37,23 @@ class Proof:
         return {sink: proof.duplicates for sink, proof in self.sinks.items()}
 
 
-def prove(config: Path, *, complete: bool = True, duplicates: bool = False, min_events: int = FEWEST_EVENTS) -> Proof:
+def prove(
+    config: Path,
+    *,
+    complete: bool = True,
+    duplicates: bool = False,
+    min_events: int = FEWEST_EVENTS,
+    canaries: Sequence[str] = (),
+) -> Proof:
     """Audit everything there is; fails with the audit's own words unless it all adds up.
 
     `complete`: every sink has to be at the end of the log. `duplicates`: whether any are allowed; those that nothing
-    explains never are.
+    explains never are. `canaries` are texts that must have got nowhere.
     """
     options = ["--json", "--min-events", str(min_events)]
     options += ["--require-complete"] if complete else []
     options += [] if duplicates else ["--expect-no-duplicates"]
+    options += [part for text in canaries for part in ("--canary", text)]
     ended = tailrace("audit", "--config", str(config), *options)
     assert ended.returncode == 0, f"audit: exit code {ended.returncode}\n{_essence(ended.stdout)}\n{ended.stderr}"
     report = json.loads(ended.stdout)

@@ -32,9 +32,12 @@ DRAIN_TIMEOUT_S = 60.0
 
 
 @cache
-def synthetic(seed: int, records: int, *, poison_rate: float = 0.0) -> tuple[SyntheticEvent, ...]:
+def synthetic(
+    seed: int, records: int, *, poison_rate: float = 0.0, content: bool = False
+) -> tuple[SyntheticEvent, ...]:
     """The first `records` events of a seed. Remembered: making them costs more than sending them."""
-    return tuple(SyntheticEvents(seed=seed, active_runs=ACTIVE_RUNS, poison_rate=poison_rate).take(records))
+    made = SyntheticEvents(seed=seed, active_runs=ACTIVE_RUNS, poison_rate=poison_rate, content=content)
+    return tuple(made.take(records))
 
 
 class Stage:

@@ -105,8 +105,12 @@ class WorkerProcess:
     def _end(self) -> str | None:
         return None if self.running else f"the worker ended with {self._process.returncode}\n{self.tail()}"
 
+    def log_text(self) -> str:
+        """Everything it wrote, log lines or not."""
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
     def tail(self) -> str:
-        return "\n".join(self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:])
+        return "\n".join(self.log_text().splitlines()[-TAIL_LINES:])
 
     def snapshot(self) -> dict[str, LaneView]:
         """Every lane by its sink id, as it is now: the worker is asked, and answers with one line per lane."""
