@@ -134,7 +134,7 @@ class Shipper:
         if not (overdue or interrupt.is_set()):
             self._settle(producer, interrupt)
         self.abandon()
-        return self._outcome(refused_at_once, len(batch), called_off=interrupt.is_set(), overdue=overdue)
+        return self._outcome(refused_at_once, called_off=interrupt.is_set(), overdue=overdue)
 
     def _settle(self, producer: Producer, interrupt: Interrupt) -> None:
         """After a failure: send nothing more, and learn of what is on its way already, as far as that takes no time.
@@ -204,7 +204,7 @@ class Shipper:
         with suppress(KafkaException):  # a dead producer; its messages still get their reports from later polls
             producer.poll(timeout_s)
 
-    def _outcome(self, at_once: _Failure | None, total: int, *, called_off: bool, overdue: bool) -> ShippingOutcome:
+    def _outcome(self, at_once: _Failure | None, *, called_off: bool, overdue: bool) -> ShippingOutcome:
         failures = sorted([*self._failures, *([at_once] if at_once else [])], key=lambda failure: failure.index)
         if not failures:
             return Arrived()
@@ -215,7 +215,5 @@ class Shipper:
         if refused:
             # The refused set reports the broker's code, what was queued behind it that it was purged, and a set for
             # another partition in front of it may have been taken back with it: the culprit is among all of these.
-            if refused == [at_once] and first is at_once:
-                return Unwanted(first.index, 1, first.name)
-            return Unwanted(first.index, min(refused[-1].index + 1, total) - first.index, refused[-1].name)
+            return Unwanted(first.index, refused[-1].index + 1 - first.index, refused[-1].name)
         return Stuck(first.index, "delivery_timeout" if overdue else first.name)

@@ -306,7 +306,9 @@ class TestCallingOff:
         rig = Rig()
         rig.next.capacity = 2
         rig.next.on_poll = rig.interrupt.set
+        began_s = rig.clock.now_s()
         assert rig.ship(5) == CalledOff(0)
+        assert rig.clock.now_s() - began_s <= 2 * POLL_S
 
     def test_what_has_all_arrived_cannot_be_called_off(self) -> None:
         """It came too late: the truth is worth more than the wish."""

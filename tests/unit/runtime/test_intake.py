@@ -109,8 +109,8 @@ class TestOffers:
     @pytest.mark.parametrize("huge", [PROGRESS + b"x" * 5_000, POISON + b"x" * 5_000], ids=["event", "poison"])
     def test_an_event_larger_than_the_bound_is_offered_alone(self, huge: bytes) -> None:
         """It has to go somewhere, and nothing else is put at risk by its size."""
-        cut = offers_of([PROGRESS, PROGRESS, huge, PROGRESS], OfferSize(100, 1_000))
-        assert [[offset for offset, _ in offer.entries] for offer in cut] == [[0, 1], [2], [3]]
+        cut = offers_of([huge, PROGRESS, PROGRESS, huge, PROGRESS], OfferSize(100, 1_000))
+        assert [[offset for offset, _ in offer.entries] for offer in cut] == [[0], [1, 2], [3], [4]]
 
     def test_an_event_with_more_records_than_the_bound_is_not_split(self) -> None:
         """Its records enter whole or not at all."""
@@ -153,17 +153,20 @@ class TestWhileOffersWait:
         assert {p: stage.source.position(p) for p in (0, 1, 2)} == {0: 10, 1: 30, 2: 30}
         placed = [offset for offer in pacing.placed if offer.partition == 1 for offset, _ in offer.entries]
         assert placed == list(range(30))
+        assert stage.told("pause") == [("pause", (0,))]
 
     def test_offers_of_a_revoked_partition_are_dropped(self) -> None:
         """After a hand-over nothing of the partition may enter a lane, or another worker's events would be doubled."""
-        pacing = Reluctant(1e9)
+        pacing = Reluctant(1_000.0)
         stage = Stage(topic=FakeTopic(2), pacing=pacing)
         stage.topic.append(0, *[PROGRESS] * 5)
         reading(stage, 0, 1)
         while not stage.projector.projected:
             stage.turn()
         stage.source.revoke(0)
-        stage.turn(400)
+        stage.turn(100)
+        stage.clock.passes(1_000.0)
+        stage.turn(10)
         assert pacing.placed == []
 
 
@@ -289,5 +292,6 @@ class TestTrouble:
         stage.turn(5)
         stage.topic.offline.clear()
         stage.until_idle()
+        assert stage.lanes["a"].feed.statistics().detached == 0, "it stays live and keeps what it has"
         assert stage.lanes["a"].sink.offsets(0) == [*range(10), *range(15, 20)]
         assert gaps(stage) == [(FailureKind.RETENTION_LOST, "log_start_moved", ((10, 14),))]

@@ -193,6 +193,20 @@ class TestRevocation:
         staged.turn(3)
         assert stage.story == []
 
+    def test_a_grant_does_not_outlive_its_assignment(self) -> None:
+        """The partition came back meanwhile: what the group said then says nothing of now."""
+        stage, staged = lane()
+        give(staged, stage, 0, 10)
+        staged.turn()
+        staged.lane.grant({0: 10})
+        staged.lane.forget([0])
+        staged.stored(0, 4)
+        staged.lane.assign([0], 2)
+        stage.story.clear()
+        staged.turn(3)
+        assert staged.lane.cleared()[0].next_offset == 4
+        assert stage.story == []
+
     def test_an_acknowledgement_after_the_partition_was_forgotten_changes_nothing(self) -> None:
         """The sink was slow and the hand-over did not wait: the next assignment begins where its cursor says."""
         stage, staged = lane()
