@@ -15,7 +15,7 @@
 
     a  starting -> healthy: started
     b  starting -> catching_up: detached
-    c  starting -> failed: export_failed
+    c  starting -> failed: export_failed, overflowed
     d  healthy -> catching_up: detached
     e  catching_up -> healthy: caught_up
     f  healthy -> failed: export_failed, overflowed
@@ -92,6 +92,7 @@ TRANSITIONS: Mapping[SinkState, Mapping[Signal, SinkState]] = MappingProxyType(
             Signal.STARTED: SinkState.HEALTHY,
             Signal.DETACHED: SinkState.CATCHING_UP,
             Signal.EXPORT_FAILED: SinkState.FAILED,
+            Signal.OVERFLOWED: SinkState.FAILED,  # the intake may fill the buffer before the lane's first look at it
             Signal.PAUSE: SinkState.PAUSED,
             Signal.STOP: SinkState.STOPPING,
         },
