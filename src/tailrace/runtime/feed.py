@@ -7,7 +7,7 @@ begins behind that one and the cursor passes it). Here both steps are one critic
     offer.from <= position   the lane takes it, what lies below the position is skipped
     offer.from >  position   something in between was never offered: the place detaches
     detached                 the lane reads the log from the position; it only notes where offers end
-    position >= noted        it has read as far as the intake: it is live, compared before that read is exported
+    position >= noted        it has read every event the intake has: it is live, compared before that read is exported
 
 Where to go after a detach is the first offset that was still waiting in the buffer, so nothing is dropped by it.
 """
@@ -21,6 +21,7 @@ from tailrace.domain.kinds import FailureKind
 from tailrace.domain.projected import LaneItem
 from tailrace.runtime.feed_statistics import FeedStatistics, Tally
 from tailrace.runtime.lane_queue import LaneQueue, Waiting
+from tailrace.runtime.noted import Noted
 from tailrace.runtime.offers import Offer, Sorting, sort_from
 from tailrace.runtime.place import Mode, Place, PlaceCounts, Step, Tried
 from tailrace.runtime.signal import Signal
@@ -58,7 +59,7 @@ class Feed:
         self._sorting = sorting
         self._max_ahead = max_ahead_records
         self._places: dict[int, Place] = {}
-        self._noted: dict[int, int] = {}
+        self._noted: dict[int, Noted] = {}
         self._ends: dict[int, int] = {}
         self._tally = Tally()
         self._overflowed: LaneItem | None = None
@@ -70,7 +71,7 @@ class Feed:
     def begin(self, partition: int, at: int) -> None:
         """The intake is going to offer this partition from `at` on."""
         with self._lock:
-            self._noted[partition] = at
+            self._noted[partition] = Noted.at(at)
             place = self._places.get(partition)
             if place is not None and place.mode is Mode.LIVE and place.position < at:
                 self._read_log(place)
@@ -93,7 +94,7 @@ class Feed:
         For a lane that is live, which keeps its buffer, that is a gap; one that reads the log meets the loss itself.
         """
         with self._lock:
-            self._noted[partition] = first_offset
+            self._noted[partition] = Noted.at(first_offset)
             place = self._places.get(partition)
             if place is not None and place.mode is Mode.LIVE:
                 place.lose_below(first_offset, detail)
@@ -118,7 +119,7 @@ class Feed:
                 verdict = self._take_whole(place, offer, now_s)
                 if verdict is Verdict.HELD:
                     return verdict
-            self._noted[offer.partition] = offer.to_offset
+            self._note(offer)
         self.work.ring()
         return verdict
 
@@ -139,7 +140,7 @@ class Feed:
                 for item in taken.items:
                     self._admit_or_shed(item, place)
                 verdict = Verdict.TAKEN
-            self._noted[offer.partition] = offer.to_offset
+            self._note(offer)
         self.work.ring()
         return verdict
 
@@ -201,7 +202,7 @@ class Feed:
             if self._queue.in_flight:
                 raise AssertionError("a lane attaches between batches")
             noted = self._noted.get(partition)
-            mode = Mode.CATCHING_UP if noted is not None and cursor < noted else Mode.LIVE
+            mode = Mode.CATCHING_UP if noted is not None and cursor < noted.position else Mode.LIVE
             self._places[partition] = Place.at(partition, cursor, tag, mode, now_s)
         self.room.ring()
         return mode
@@ -358,6 +359,9 @@ class Feed:
 
     # ---------------------------------------------------------------------------------- under the lock, all of it
 
+    def _note(self, offer: Offer) -> None:
+        self._noted[offer.partition] = self._noted.get(offer.partition, Noted.at(offer.from_offset)).after(offer)
+
     def _live_place(self, offer: Offer, now_s: float) -> Place | None:
         place = self._places.get(offer.partition)
         if place is None or place.mode is not Mode.LIVE:
@@ -390,9 +394,11 @@ class Feed:
 
     def _rejoin(self, place: Place, now_s: float) -> bool:
         noted = self._noted.get(place.partition)
-        caught_up = noted is not None and place.position >= noted
-        if not (caught_up and place.dwell.over(now_s) and self._queue.half_empty):
+        if noted is None or place.position < noted.events_end:
             return False
+        if not (place.dwell.over(now_s) and self._queue.half_empty):
+            return False
+        place.position = max(place.position, noted.position)
         place.mode = Mode.LIVE
         place.dwell.rejoined(now_s)
         return True

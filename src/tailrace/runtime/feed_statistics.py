@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tailrace.domain.buffer import BufferLimits
 from tailrace.runtime.lane_queue import LaneQueue
+from tailrace.runtime.noted import Noted
 from tailrace.runtime.place import Mode, Place
 
 
@@ -40,7 +41,7 @@ class Tally:
         self.filtered += place.filtered
         self.dropped += sum(place.dropped.values())
 
-    def statistics(self, places: Collection[Place], noted: Mapping[int, int], queue: LaneQueue) -> FeedStatistics:
+    def statistics(self, places: Collection[Place], noted: Mapping[int, Noted], queue: LaneQueue) -> FeedStatistics:
         """The feed as a whole; `noted` is where the intake is, per partition."""
         total = Tally(self.exported, self.filtered, self.dropped, self.detached)
         for place in places:
@@ -58,5 +59,5 @@ class Tally:
             cursors={place.partition: place.cursor for place in places},
             positions={place.partition: place.position for place in places},
             limits=queue.buffer.limits,
-            lag_records=sum(max(0, noted.get(place.partition, place.position) - place.cursor) for place in places),
+            lag_records=sum(max(0, noted[p.partition].position - p.cursor) for p in places if p.partition in noted),
         )

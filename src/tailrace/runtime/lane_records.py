@@ -122,7 +122,8 @@ class LaneRecords:
             loaded = self._track.loaded(count.partition)
             newest_ms = count.newest_timestamp_ms
             # A mark is repeated every few seconds: when the ledger is full it is left out, not kept.
-            self._ledger.submit(
+            self._track.mark(
+                count.partition,
                 ExportMark(
                     lane=self._facts.identity,
                     topic=self._facts.topic,
@@ -133,7 +134,7 @@ class LaneRecords:
                     exported=count.exported,
                     filtered=count.filtered,
                     dropped=count.dropped,
-                )
+                ),
             )
 
     # ------------------------------------------------------------------------------------------------ for the state
