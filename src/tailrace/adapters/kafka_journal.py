@@ -7,6 +7,7 @@ topic that is down delays cursors but stops no lane.
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import islice, takewhile
 
 from tailrace.adapters.kafka_shipping import Arrived, CalledOff, Shipment, Shipper, Stuck, Unwanted
@@ -20,6 +21,14 @@ BATCH_RECORDS = 500
 
 IDLE_WAIT_S = 1.0
 """An idle journal looks around this often; handing in wakes it at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalCapacity:
+    """What may wait at most; a single record larger than `bytes` may wait alone."""
+
+    records: int
+    bytes: int
 
 
 class JournalTicket:
@@ -43,11 +52,12 @@ class Journal:
     """
 
     def __init__(
-        self, name: str, shipper: Shipper, capacity_records: int, on_written: Callable[[], None], logger: Log
+        self, name: str, shipper: Shipper, capacity: JournalCapacity, on_written: Callable[[], None], logger: Log
     ) -> None:
         self.name = name
         self._shipper = shipper
-        self._capacity = capacity_records
+        self._capacity = capacity
+        self._queued_bytes = 0
         self._on_written = on_written
         self._logger = logger
         self._queue: deque[tuple[Shipment, JournalTicket]] = deque()
@@ -64,11 +74,17 @@ class Journal:
         """Queue a record; None when the queue is full or the journal is closed. Never blocks."""
         ticket = JournalTicket()
         with self._changed:
-            if len(self._queue) >= self._capacity or self._closed.is_set():
+            if self._full(message) or self._closed.is_set():
                 return None
             self._queue.append((message, ticket))
+            self._queued_bytes += message.size_bytes
             self._changed.notify()
         return ticket
+
+    def _full(self, message: Shipment) -> bool:
+        if len(self._queue) >= self._capacity.records:
+            return True
+        return bool(self._queue) and self._queued_bytes + message.size_bytes > self._capacity.bytes
 
     def close(self, deadline: Deadline) -> bool:
         """Write what is queued, as far as `deadline` allows, and end the thread; whether all of it was written."""
@@ -110,7 +126,7 @@ class Journal:
     def _next_batch(self) -> list[tuple[Shipment, JournalTicket]]:
         """The records in front, without those that were withdrawn; the caller holds the lock."""
         while self._queue and self._queue[0][1].withdrawn:
-            self._queue.popleft()
+            self._leave_queue()
             self._changed.notify_all()
         front = islice(self._queue, BATCH_RECORDS)
         return list(takewhile(lambda queued: not queued[1].withdrawn, front))
@@ -142,7 +158,9 @@ class Journal:
             if message.headers and (message.value is not None or message.key is not None):
                 # The value first; a key that is too large by itself goes the next time round.
                 key = message.key if message.value is not None else None
-                self._queue[0] = (Shipment(key, None, message.headers), ticket)
+                stripped = Shipment(key, None, message.headers)
+                self._queued_bytes += stripped.size_bytes - message.size_bytes
+                self._queue[0] = (stripped, ticket)
                 return
         self._wait(code)
 
@@ -156,7 +174,11 @@ class Journal:
             return
         with self._changed:
             for _ in range(records):
-                _, ticket = self._queue.popleft()
-                ticket.acknowledged = True
+                self._leave_queue().acknowledged = True
             self._changed.notify_all()
         self._on_written()
+
+    def _leave_queue(self) -> JournalTicket:
+        message, ticket = self._queue.popleft()
+        self._queued_bytes -= message.size_bytes
+        return ticket

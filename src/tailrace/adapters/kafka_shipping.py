@@ -65,6 +65,11 @@ class Shipment:
     value: bytes | None
     headers: Sequence[tuple[str, bytes]] = ()
 
+    @property
+    def size_bytes(self) -> int:
+        """Key and value; headers of ours are some two hundred bytes."""
+        return len(self.key or b"") + len(self.value or b"")
+
 
 @dataclass(frozen=True, slots=True)
 class Arrived:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, Producer
 
-from tailrace.adapters.kafka_journal import Journal
+from tailrace.adapters.kafka_journal import Journal, JournalCapacity
 from tailrace.adapters.kafka_ledger import READ_BACK, KafkaLedger, KafkaLedgerHistory, KafkaRefusedLetters
 from tailrace.adapters.kafka_log import KafkaLaneLog, log_properties
 from tailrace.adapters.kafka_shipping import ORDERED_PRODUCER, PREFERRED, Shipper
@@ -43,6 +43,7 @@ from tailrace.runtime.stop import Stop
 from tailrace.runtime.worker import Worker, WorkerParts
 from tailrace.settings import Settings
 from tailrace.settings.budget import (
+    JOURNAL_BYTES,
     JOURNAL_ENTRIES,
     OFFERS_PER_BUFFER,
     PROJECTIONS_PER_EVENT,
@@ -168,7 +169,7 @@ class _Journals:
 
         def journal(name: str, topic: str) -> Journal:
             shipper = Shipper(lambda: around.producer(settings.kafka, sizes), topic, 30.0, around.clock)
-            return Journal(name, shipper, JOURNAL_ENTRIES, on_written, around.logger)
+            return Journal(name, shipper, JournalCapacity(JOURNAL_ENTRIES, JOURNAL_BYTES), on_written, around.logger)
 
         health = journal("ledger", settings.health.topic)
         self.all = [health]

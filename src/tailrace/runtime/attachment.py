@@ -145,15 +145,27 @@ class Attachment:
             partitions = self._log.partitions(max(0.1, deadline.remaining_s()))
             if partitions is None:
                 return False
-            for partition in partitions:
-                if partition not in cursors:
-                    known = self._known(partition, None, ({}, False), deadline)
-                    if known is None:
-                        self._unmet.add(partition)
-                        continue
-                    start = decide_start(known, self._facts.start_at)
-                    cursors[partition] = StoredCursor(start.cursor, 0, 0, self._facts.topic_id)
+            cursors |= self._starts_elsewhere([p for p in partitions if p not in cursors], deadline)
+            # Two workers meet the topic for the first time at once: the other one has written its starts down and
+            # exports from there while we look ends up, and our later end, on top of its cursor, would pass over what it
+            # has taken and not brought to its sink yet. Nothing can make the two steps one; this makes them neighbours.
+            met_by_now = self._log.load([p for p in cursors if p not in starts], max(0.1, deadline.remaining_s()))
+            if met_by_now is None:
+                return False
+            cursors = {p: cursor for p, cursor in cursors.items() if p not in met_by_now}
         return self._log.commit(cursors, LOOKUP_TIMEOUT_S)
+
+    def _starts_elsewhere(self, partitions: Sequence[int], deadline: Deadline) -> dict[int, StoredCursor]:
+        """Where the sink begins on partitions that are not ours; one that cannot be looked up is remembered."""
+        cursors: dict[int, StoredCursor] = {}
+        for partition in partitions:
+            known = self._known(partition, None, ({}, False), deadline)
+            if known is None:
+                self._unmet.add(partition)
+                continue
+            start = decide_start(known, self._facts.start_at)
+            cursors[partition] = StoredCursor(start.cursor, 0, 0, self._facts.topic_id)
+        return cursors
 
     def _halt(self, partition: int, tag: int, cursor: int, reason: str) -> None:
         self._feed.halt(partition, tag, cursor)

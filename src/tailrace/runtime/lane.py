@@ -32,6 +32,11 @@ BUFFER_TURNS_PER_READ = 4
 """Batches from the buffer between two reads of the log, when a lane is live on one partition and behind on another:
 live partitions keep four fifths of the lane, and one that is behind still gets on."""
 
+ATTACH_REST = 4.0
+"""Times as long as an attachment took that did not learn everything, the lane does other things before it tries again.
+A partition without a leader takes the whole look-up time, and may be without one for hours: a fifth of the lane's time
+goes into it at most, and it is found within half a minute of its leader's return."""
+
 COMMIT_TIMEOUT_S = 5.0
 """A cursor commit is a round trip to the coordinator; longer means it moved, and the next round commits more."""
 
@@ -235,7 +240,9 @@ class Lane:
             self.feed.leave(partition, message.tag)
             self._parts.track.leave(partition, message.tag)
         if left:
-            self._attach_at_s = self._clock.now_s() + self._attach_backoff.next_delay_s()
+            done_at_s = self._clock.now_s()
+            rest_s = ATTACH_REST * (done_at_s - now_s)
+            self._attach_at_s = done_at_s + max(rest_s, self._attach_backoff.next_delay_s())
         else:
             self._attach_backoff.succeeded()
         self.feed.room.ring()
@@ -247,6 +254,8 @@ class Lane:
         # An interrupt is about the export that was under way when it was asked for. Left set by one that came too late,
         # it would tear the next batch, of partitions we keep, out of the sink's hands: duplicates for nothing.
         self._interrupt.clear()
+        if self._stop_by is not None:
+            return False  # the stop's own interrupt may be what was cleared
         self._buffer_turns += not self.feed.waiting().from_log
         attempt = self._parts.exporter.attempt(self._interrupt)
         if attempt.failure is None:

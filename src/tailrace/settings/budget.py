@@ -34,8 +34,12 @@ LEDGER_QUEUE_KBYTES = 4_096
 JOURNAL_ENTRIES = 5_000
 """Ledger entries, or letters, that wait for their producer; what does not fit its owner keeps."""
 
-_JOURNAL_ENTRY_BYTES = 2 * KIB
-"""An entry is a few identifiers and offsets; only a gap of very many runs is larger."""
+JOURNAL_BYTES = JOURNAL_ENTRIES * 2 * KIB
+"""An entry is a few identifiers and offsets, only a gap of very many runs is larger; a letter with raw bytes is what
+its record was, so these are the bound that counts for letters."""
+
+# Measured as for a buffered record: the objects around the bytes of a message, its ticket and its place in the queue.
+_JOURNAL_EXTRA_BYTES = 640
 
 _FETCH_RESPONSE_BYTES = 4 * MIB
 """One response of one broker. Fetching stops when the queue is full, but what has been asked for still arrives."""
@@ -218,4 +222,5 @@ def _offer_bytes(settings: Settings) -> int:
 
 def _journal_bytes(events: EventsSettings) -> int:
     kbytes = int(str(journal_producer_properties(events)["queue.buffering.max.kbytes"]))
-    return 2 * kbytes * KIB + JOURNAL_ENTRIES * _JOURNAL_ENTRY_BYTES + _PRODUCER_BYTES
+    waiting_bytes = JOURNAL_BYTES + max_record_bytes(events) + JOURNAL_ENTRIES * _JOURNAL_EXTRA_BYTES
+    return 2 * kbytes * KIB + waiting_bytes + _PRODUCER_BYTES

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from confluent_kafka import Producer
 
-from tailrace.adapters.kafka_journal import BATCH_RECORDS, Journal, JournalTicket
+from tailrace.adapters.kafka_journal import BATCH_RECORDS, Journal, JournalCapacity, JournalTicket
 from tailrace.adapters.kafka_shipping import Arrived, CalledOff, Shipment, Shipper, ShippingOutcome, Stuck, Unwanted
 from tailrace.runtime.clock import Deadline, SystemClock
 from tailrace.runtime.ports import Interrupt
@@ -66,11 +66,13 @@ class Unhurried(threading.Event):
 class Rig:
     """A journal whose rounds are turned by hand."""
 
-    def __init__(self, capacity: int = 10_000) -> None:
+    def __init__(self, capacity: int = 10_000, capacity_bytes: int = 1_000_000) -> None:
         self.shipper = FakeShipper()
         self.logger = FakeLog()
         self.rings = 0
-        self.journal = Journal("ledger", self.shipper, capacity, self._ring, self.logger)
+        self.journal = Journal(
+            "ledger", self.shipper, JournalCapacity(capacity, capacity_bytes), self._ring, self.logger
+        )
         self.journal._closed = self.closed = Unhurried()
 
     def _ring(self) -> None:
@@ -150,6 +152,27 @@ class TestWriting:
         assert rig.values == encoded(0, 3)
         assert all(turned(tickets))
         assert rig.journal.submit(Shipment(b"key", b"3")) is not None
+
+    def test_what_waits_is_bounded_by_bytes_too(self) -> None:
+        """Letters that carry raw records, for a topic that is down, would take the memory of as many records."""
+        rig = Rig(capacity_bytes=20)
+        rig.submit("0123456", "0123456")
+        assert rig.journal.submit(Shipment(b"k", None)) is None
+        rig.round()
+        assert len(rig.values) == 2
+        assert rig.journal.submit(Shipment(b"key", b"x" * 100)) is not None, "alone, or it could never be written"
+        assert rig.journal.submit(Shipment(b"k", None)) is None
+
+    def test_what_was_withdrawn_or_stripped_makes_room(self) -> None:
+        """Or a journal would be full for ever with nothing in it."""
+        rig = Rig(capacity_bytes=20)
+        first, _ = rig.submit("0123456", "0123456")
+        first.withdraw()
+        rig.shipper.refuses = lambda message: message.value is not None
+        rig.round(10)
+        rig.shipper.refuses = lambda message: False
+        rig.round(10)
+        assert rig.journal.submit(Shipment(b"key", b"x" * 17)) is not None
 
 
 class TestRefusals:

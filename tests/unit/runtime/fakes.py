@@ -329,6 +329,8 @@ class FakeLaneLog:
         self.cursors: dict[int, StoredCursor] = {}
         self.refuses = False
         self.blind = False
+        self.meanwhile: Callable[[], None] = lambda: None  # what happens while a range is looked up
+        self.looked_up: list[int] = []
         self.assigned_at: list[dict[int, int]] = []
 
     def load(self, partitions: Sequence[int], timeout_s: float) -> Mapping[int, StoredCursor] | None:
@@ -348,6 +350,8 @@ class FakeLaneLog:
         return True
 
     def log_range(self, partition: int, timeout_s: float) -> tuple[int, int] | None:
+        self.looked_up.append(partition)
+        self.meanwhile()
         found = self._topic.log_range(partition)
         if found is None:
             self._clock.passes(timeout_s)

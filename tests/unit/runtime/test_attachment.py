@@ -63,9 +63,23 @@ class TestOneAmongMany:
         assert staged.sink.offsets(1) == list(range(10))
         assert staged.cursors[1] == 10
         stage.topic.offline.clear()
-        stage.turn(100)
+        stage.turn(600)
         assert staged.sink.offsets(0) == list(range(10))
         assert sorted(partition for partition, _, _ in starts(staged)) == [0, 1]
+
+    def test_a_partition_that_stays_away_takes_a_fifth_of_the_lane_s_time_at_most(self) -> None:
+        """Each look-up for it takes as long as one may, and what else the lane has comes first."""
+        stage, staged = newcomer(partitions=2)
+        stage.topic.offline.add(0)
+        staged.stored(0, 0)
+        staged.stored(1, 0)
+        stage.source.assign(0, 1)
+        began_s = stage.clock.now_s()
+        while stage.clock.now_s() - began_s < 500.0:
+            stage.turn()
+        spent_s = LOOKUP_TIMEOUT_S * staged.log.looked_up.count(0)
+        assert 0.1 < spent_s / (stage.clock.now_s() - began_s) <= 0.21
+        assert staged.cursors[1] == 10
 
 
 class TestWhereToBegin:
@@ -106,6 +120,20 @@ class TestWhereToBegin:
         stage.topic.append(0, PROGRESS)
         assert attach(staged, 0) == {0}
         assert staged.feed.standing(0, 1) == (Mode.LIVE, 10)
+
+    def test_two_workers_that_meet_the_topic_at_once_leave_each_other_s_cursors_alone(self) -> None:
+        """The other one has written its start and exports from there; our later end would pass over what it has."""
+        stage, staged = newcomer(partitions=2, start_at="latest")
+
+        def the_other_begins() -> None:
+            staged.log.cursors.setdefault(1, StoredCursor(10, 0, 0, "topic-id"))
+            stage.topic.append(1, PROGRESS)
+
+        staged.log.meanwhile = the_other_begins
+        assert attach(staged, 0) == {0}
+        assert staged.cursors == {0: 10, 1: 10}
+        assert stage.topic.log_range(1) != (0, 10)
+        assert stage.story == [("cursors a", {0: 10})]
 
     def test_a_new_sink_meets_a_partition_that_was_away_as_a_new_sink(self) -> None:
         """It stands on the others by then, and still what `start_at` says to skip is skipped."""
