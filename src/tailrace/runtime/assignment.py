@@ -4,15 +4,15 @@
                                             │  └──lost──────────────────────────> forgotten
                                             └──no sense in reading on──> halted
 
-Nobody commits while loading. The group's own commit goes first: it is fenced by the group's generation, so if it is
-refused somebody else owns the partitions, and the cursors of the lanes, which nothing fences, stay untouched.
+Nobody commits while loading; what is committed afterwards, and in which order, is `group_commits`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tailrace.runtime.clock import Clock, Deadline
 from tailrace.runtime.feed import Mode
+from tailrace.runtime.group_commits import GroupCommits, OwnedPartition, Round
 from tailrace.runtime.lane import Lane
 from tailrace.runtime.poison_watch import PoisonWatch
 from tailrace.runtime.ports import EventSource, GroupOffset, Log
@@ -31,13 +31,6 @@ later by catching up, and so cannot hold up the others."""
 REST_SHARE = 0.7
 """The share of a hand-over's budget in which exports may finish; the rest is for the two commits that follow."""
 
-ROUND_PATIENCE_S = 120.0
-"""The client answers every commit, at the latest when its session has timed out. A round without an answer for longer
-than any sensible session was lost with an earlier membership, and must not keep cursors from moving for ever."""
-
-RECOMMIT_S = 6 * 3600.0
-"""Idle cursors are committed again this often: Kafka drops a memberless group's offsets after a week."""
-
 
 @dataclass(frozen=True, slots=True)
 class AssignmentPlan:
@@ -46,30 +39,6 @@ class AssignmentPlan:
     near_records: int
     commit_interval_s: float
     drain_s: float
-
-
-@dataclass(slots=True)
-class _Partition:
-    tag: int
-    since_s: float
-    reading: bool = False
-    halted: bool = False
-    read_to: int = 0
-    damaged_at: int | None = None
-    group_offset: GroupOffset | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Round:
-    """One commit of the group, and what each lane may commit once it is accepted."""
-
-    offsets: dict[int, GroupOffset]
-    grants: dict[str, dict[int, int]]
-    tags: dict[int, int]
-
-    def answered_by(self, offsets: Mapping[int, GroupOffset]) -> bool:
-        """Whether an answer is to this round, and not to one that was given up before it."""
-        return {p: o.next_offset for p, o in offsets.items()} == {p: o.next_offset for p, o in self.offsets.items()}
 
 
 class Assignment:
@@ -93,13 +62,16 @@ class Assignment:
         self._room = room
         self._clock = clock
         self._logger = logger
-        self._partitions: dict[int, _Partition] = {}
+        self._partitions: dict[int, OwnedPartition] = {}
         self._next_tag = 1
-        self._round: _Round | None = None
-        self._round_at_s = 0.0
-        self._committed: dict[str, dict[int, int]] = {}
-        self._commit_at_s = 0.0
-        self._recommit_at_s = clock.now_s() + RECOMMIT_S
+        self._commits = GroupCommits(
+            source=source,
+            lanes=lanes,
+            owned=self._partitions,
+            poison=poison,
+            interval_s=plan.commit_interval_s,
+            clock=clock,
+        )
         self._hand_over_by: Deadline | None = None
 
     # ------------------------------------------------------------------------------------- what the source tells us
@@ -109,7 +81,7 @@ class Assignment:
         tag = self._next_tag
         self._next_tag += 1
         for partition in partitions:
-            self._partitions[partition] = _Partition(tag, now_s)
+            self._partitions[partition] = OwnedPartition(tag, now_s)
         self._logger.event("partitions assigned", partitions=list(partitions))
         for lane in self._lanes:
             lane.assign(partitions, tag)
@@ -120,9 +92,8 @@ class Assignment:
             return
         deadline = self._hand_over_by or Deadline.after(self._clock, self._plan.drain_s)
         self._come_to_rest(ours, deadline)
-        closing = self._round_for(ours)
-        if closing.offsets and self._source.commit_now(closing.offsets):
-            self._grant(closing)
+        closing = self._commits.round_for(ours)
+        if closing.offsets and self._commits.commit_now(closing):
             self._write_cursors(closing, deadline)
         self._forget(ours)
         self._logger.event("partitions handed over", partitions=ours)
@@ -171,7 +142,7 @@ class Assignment:
         for partition, start in ready.items():
             self._begin(partition, start, loaded.get(partition))
 
-    def _start_of(self, partition: int, place: _Partition) -> int | None:
+    def _start_of(self, partition: int, place: OwnedPartition) -> int | None:
         """Where to begin reading: the lowest of the lanes that are near the furthest one; None: not known yet."""
         stands = {lane.sink_id: lane.feed.standing(partition, place.tag) for lane in self._lanes}
         known = [s for s in stands.values() if s is not None]
@@ -243,80 +214,9 @@ class Assignment:
         place.damaged_at = offset
         self._source.begin(partition, place.read_to)
 
-    # --------------------------------------------------------------------------------------------------- committing
-
     def commit_due(self) -> None:
-        """Take in the last round's result; begin the next one when it is time and anything has moved."""
-        self._take_in_result()
-        now_s = self._clock.now_s()
-        if self._round is not None and now_s - self._round_at_s > ROUND_PATIENCE_S:
-            self._round = None
-        if self._round is not None or now_s < self._commit_at_s:
-            return
-        self._commit_at_s = now_s + self._plan.commit_interval_s
-        again = now_s >= self._recommit_at_s
-        offered = self._round_for(self._partitions)
-        # What was granted is granted again until it is written: a lane's commit may fail when nothing moves any more.
-        if offered.offsets and (again or offered.grants != self._committed or not self._written(offered)):
-            if again:
-                self._recommit_at_s = now_s + RECOMMIT_S
-                for lane in self._lanes:
-                    lane.commit_again()
-            self._round = offered
-            self._round_at_s = now_s
-            self._source.commit(offered.offsets)
-
-    def _round_for(self, partitions: Iterable[int]) -> _Round:
-        """What the group may commit now, and what each lane may commit once it has."""
-        cleared = {lane.sink_id: lane.cleared() for lane in self._lanes}
-        offsets: dict[int, GroupOffset] = {}
-        grants: dict[str, dict[int, int]] = {lane.sink_id: {} for lane in self._lanes}
-        tags: dict[int, int] = {}
-        for partition in partitions:
-            place = self._partitions[partition]
-            if not place.reading:
-                continue  # nothing was offered, and what the group has committed is not known yet
-            cursors = {
-                sink_id: of_lane[partition].next_offset
-                for sink_id, of_lane in cleared.items()
-                if partition in of_lane and of_lane[partition].tag == place.tag
-            }
-            if len(cursors) < len(self._lanes):
-                # A lane without a cursor yet could be anywhere: repeat what the group has, only to be fenced by it. A
-                # new group has nothing: without a first word, the slowest lane to start would hold up all the others.
-                if place.group_offset is None and cursors:
-                    place.group_offset = GroupOffset(min(cursors.values()), "")
-                if place.group_offset is None:
-                    continue
-                offsets[partition] = place.group_offset
-            else:
-                offsets[partition] = GroupOffset(min(cursors.values()), self._poison.metadata(partition))
-            tags[partition] = place.tag
-            for sink_id, cursor in cursors.items():
-                grants[sink_id][partition] = cursor
-        return _Round(offsets, grants, tags)
-
-    def _take_in_result(self) -> None:
-        """If the group has answered the round under way, end it; let the lanes commit if it was accepted."""
-        for offsets, accepted in self._source.commit_results():
-            if self._round is not None and self._round.answered_by(offsets):
-                finished, self._round = self._round, None
-                if accepted:
-                    self._grant(finished)
-
-    def _grant(self, accepted: _Round) -> None:
-        for lane in self._lanes:
-            granted = accepted.grants[lane.sink_id]
-            lane.grant({partition: cursor for partition, cursor in granted.items() if self._still(accepted, partition)})
-        self._committed = accepted.grants
-        for partition, offset in accepted.offsets.items():
-            if self._still(accepted, partition):
-                self._partitions[partition].group_offset = offset
-
-    def _still(self, round_: _Round, partition: int) -> bool:
-        """Whether a round speaks of our present assignment: an answer may come after a partition left and came back."""
-        place = self._partitions.get(partition)
-        return place is not None and place.tag == round_.tags[partition]
+        """Take in what the group said to the last commit; begin the next one when it is time and anything moved."""
+        self._commits.commit_due()
 
     # -------------------------------------------------------------------------------------------------- handing over
 
@@ -329,19 +229,18 @@ class Assignment:
         ours = list(self._partitions)
         self._source.pause(ours)
         self._come_to_rest(ours, deadline)
-        self._poll_until(lambda: self._round is None, deadline)
-        closing = self._round_for(p for p in ours if p in self._partitions)
+        self._await_answer(deadline)
+        closing = self._commits.round_for(p for p in ours if p in self._partitions)
         if closing.offsets:
-            self._round = closing
-            self._source.commit(closing.offsets)
-            self._poll_until(lambda: self._round is None, deadline)
+            self._commits.begin(closing)
+            self._await_answer(deadline)
             self._write_cursors(closing, deadline)
         self._forget([p for p in ours if p in self._partitions])
 
-    def _poll_until(self, condition: Callable[[], bool], deadline: Deadline) -> None:
-        while not condition() and not deadline.passed:
+    def _await_answer(self, deadline: Deadline) -> None:
+        while self._commits.under_way and not deadline.passed:
             self._source.poll(1, min(0.05, deadline.remaining_s()))
-            self._take_in_result()
+            self._commits.take_in_result()
 
     def _come_to_rest(self, partitions: Sequence[int], deadline: Deadline) -> None:
         for lane in self._lanes:
@@ -357,24 +256,15 @@ class Assignment:
             grace = Deadline.after(self._clock, 0.5 * deadline.remaining_s())
             self._wait_for(grace, lambda: all(lane.at_rest(partitions) for lane in late))
 
-    def _write_cursors(self, closing: _Round, deadline: Deadline) -> None:
+    def _write_cursors(self, closing: Round, deadline: Deadline) -> None:
         """Wait until the lanes have committed; one that hangs on a batch of other partitions is called off it."""
-        self._wait_for(Deadline.after(self._clock, 0.5 * deadline.remaining_s()), lambda: self._written(closing))
-        if not self._written(closing):
+        self._wait_for(
+            Deadline.after(self._clock, 0.5 * deadline.remaining_s()), lambda: self._commits.written(closing)
+        )
+        if not self._commits.written(closing):
             for lane in self._lanes:
                 lane.call_off()
-            self._wait_for(deadline, lambda: self._written(closing))
-
-    def _written(self, closing: _Round) -> bool:
-        """Whether every lane has committed what it was granted."""
-        return all(
-            lane.committed(granted).get(partition, -1) >= cursor
-            for lane in self._lanes
-            if lane.crash is None
-            if (granted := closing.grants[lane.sink_id])
-            for partition, cursor in granted.items()
-            if self._still(closing, partition)  # what was handed over meanwhile was written then
-        )
+            self._wait_for(deadline, lambda: self._commits.written(closing))
 
     def _forget(self, partitions: Sequence[int]) -> None:
         for lane in self._lanes:

@@ -37,6 +37,9 @@ ATTACH_REST = 4.0
 A partition without a leader takes the whole look-up time, and may be without one for hours: a fifth of the lane's time
 goes into it at most, and it is found within half a minute of its leader's return."""
 
+LONGEST_ATTACH_REST_S = 30.0
+"""An attachment that met a stopped process took hours by the clock; that says nothing about the next one."""
+
 COMMIT_TIMEOUT_S = 5.0
 """A cursor commit is a round trip to the coordinator; longer means it moved, and the next round commits more."""
 
@@ -241,7 +244,7 @@ class Lane:
             self._parts.track.leave(partition, message.tag)
         if left:
             done_at_s = self._clock.now_s()
-            rest_s = ATTACH_REST * (done_at_s - now_s)
+            rest_s = min(LONGEST_ATTACH_REST_S, ATTACH_REST * (done_at_s - now_s))
             self._attach_at_s = done_at_s + max(rest_s, self._attach_backoff.next_delay_s())
         else:
             self._attach_backoff.succeeded()

@@ -2,9 +2,10 @@
 
 from tailrace.domain.kinds import FailureKind
 from tailrace.domain.ledger import LaneStarted
-from tailrace.runtime.assignment import ATTACH_PATIENCE_S, RECOMMIT_S, ROUND_PATIENCE_S
+from tailrace.runtime.assignment import ATTACH_PATIENCE_S
 from tailrace.runtime.clock import Deadline
 from tailrace.runtime.feed import Mode
+from tailrace.runtime.group_commits import RECOMMIT_S, ROUND_PATIENCE_S
 from tailrace.runtime.ports import GroupOffset, Retriable
 from tests.unit.runtime.fakes import PROGRESS, FakeTopic
 from tests.unit.runtime.stage import Scale, Stage
@@ -25,7 +26,7 @@ def worker(*sinks: str, partitions: int = 1, events: int = 10, scale: Scale | No
 
 def exported_uncommitted(stage: Stage, *partitions: int, events: int = 5) -> None:
     """More events, which have reached the sinks while no commit was due."""
-    stage.assignment._commit_at_s = stage.clock.now_s() + 1e9
+    stage.assignment._commits._commit_at_s = stage.clock.now_s() + 1e9
     for partition in partitions:
         stage.topic.append(partition, *[PROGRESS] * events)
     stage.turn(10)
