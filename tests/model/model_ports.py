@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from tailrace.domain.kinds import FailureKind
-from tailrace.domain.projected import LaneItem, Projected, ProjectedRecord, Undecodable, UndecodableReason
+from tailrace.domain.projected import LaneItem, Projected, ProjectedRecord, Undecodable, UndecodableReason, record_of
 from tailrace.runtime.clock import Deadline
 from tailrace.runtime.ports import (
     Accepted,
@@ -106,8 +106,16 @@ class ModelProjector:
             return Undecodable(partition, offset, UndecodableReason.MALFORMED, "", "", mark, b"")
         run = f"run{offset % 2}"
         return tuple(
-            ProjectedRecord(
-                partition, offset, kind, kind.is_terminal_preserved, run, "f", "a", mark, b"x" * slot.size, b""
+            record_of(
+                partition=partition,
+                offset=offset,
+                kind=kind,
+                run_key=run,
+                family="f",
+                agent_id="a",
+                key=mark,
+                prefix=b"x" * slot.size,
+                tail=b"",
             )
             for kind in slot.kinds
         )

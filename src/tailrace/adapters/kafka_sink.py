@@ -29,7 +29,7 @@ class DurableTraceSink:
         self._shipper = shipper
 
     def export(self, batch: Sequence[ProjectedRecord], interrupt: Interrupt) -> ExportOutcome:
-        messages = [Shipment(record.key, record.prefix + record.tail) for record in batch]
+        messages = [Shipment(record.key, record.value) for record in batch]
         return as_export(self._shipper.ship(messages, interrupt))
 
     def abandon(self) -> None:
@@ -93,7 +93,7 @@ def refused_letter(topic: str, refused: RefusedRecord, *, raw: bool) -> Shipment
         reason=refused.detail,
     )
     if raw:
-        return Shipment(record.key, record.prefix + record.tail, headers)
+        return Shipment(record.key, record.value, headers)
     described: dict[str, str | int] = {
         "topic": topic,
         "partition": record.partition,

@@ -89,7 +89,7 @@ class LocalDiagnosticSink:
         self._lines.close()
 
     def _line(self, record: ProjectedRecord) -> bytes | None:
-        read = self._reader.read(record.prefix + record.tail)
+        read = self._reader.read(record.value)
         if isinstance(read, Unreadable):
             return None
         return json.dumps(read, separators=(",", ":"), default=_json_value).encode()

@@ -17,7 +17,7 @@ from tailrace.codec.schema_tree import Record
 from tailrace.codec.schemas import AGENT_EVENT, TELEMETRY_RECORD, SchemaStore, record_tree
 from tailrace.domain.errors import SchemaInvalid
 from tailrace.domain.kinds import EventFamily, ProjectionKind
-from tailrace.domain.projected import ProjectedRecord
+from tailrace.domain.projected import ProjectedRecord, record_of
 from tailrace.domain.projection_rules import PlannedProjection
 
 PROJECTOR_VERSION: Final = 1
@@ -98,11 +98,10 @@ class RecordLayout:
         made = []
         for projection in planned:
             pieces = shared | self._fixed_pieces(projection) | self._computed(projection, facts, partition, offset)
-            record = ProjectedRecord(
+            record = record_of(
                 partition=partition,
                 offset=offset,
                 kind=projection.kind,
-                terminal_preserved=projection.kind.is_terminal_preserved,
                 run_key=facts.run_id,
                 family=facts.family.value,
                 agent_id=facts.agent_id,

@@ -5,17 +5,21 @@ Nothing downstream of a projector needs the decoded event (docs/DESIGN.md, The w
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from tailrace.domain.kinds import ProjectionKind
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectedRecord:
+class ProjectedRecord(NamedTuple):
     """One projection of one event, encoded once for every sink.
 
     `partition` and `offset` are the event's place in the events topic. An event yields at most one projection of each
-    kind, so (partition, offset, kind) names a projection. `prefix` is the framed Avro value up to the fields that
-    depend on the sink, `tail` those fields for a sink that gets no content: `prefix + tail` is a whole record.
+    kind, so (partition, offset, kind) names a projection. `value` is the framed Avro record for a sink that gets no
+    content, ready to send; its first `prefix_bytes` bytes are the same for every sink, what follows depends on it.
+    `size_bytes` is what the record brings to a buffer's byte bound, key and value: `record_of` fills it in.
+
+    A tuple and no dataclass: one is made per event at least, on the one thread that everything waits for, and this
+    takes a third of the time of a frozen dataclass [measured].
     """
 
     partition: int
@@ -26,13 +30,47 @@ class ProjectedRecord:
     family: str
     agent_id: str
     key: bytes
-    prefix: bytes
-    tail: bytes
+    value: bytes
+    prefix_bytes: int
+    size_bytes: int
 
     @property
-    def size_bytes(self) -> int:
-        """Bytes this record brings to a buffer's byte bound: key and value."""
-        return len(self.key) + len(self.prefix) + len(self.tail)
+    def prefix(self) -> bytes:
+        """The part of the value that is the same for every sink."""
+        return self.value[: self.prefix_bytes]
+
+    @property
+    def tail(self) -> bytes:
+        """The part of the value that depends on the sink, as it is for one that gets no content."""
+        return self.value[self.prefix_bytes :]
+
+
+def record_of(
+    *,
+    partition: int,
+    offset: int,
+    kind: ProjectionKind,
+    run_key: str,
+    family: str,
+    agent_id: str,
+    key: bytes,
+    prefix: bytes,
+    tail: bytes,
+) -> ProjectedRecord:
+    """The record of these parts, its sizes and its class of preservation filled in."""
+    return ProjectedRecord(
+        partition,
+        offset,
+        kind,
+        kind.is_terminal_preserved,
+        run_key,
+        family,
+        agent_id,
+        key,
+        prefix + tail,
+        len(prefix),
+        len(key) + len(prefix) + len(tail),
+    )
 
 
 class UndecodableReason(StrEnum):

@@ -5,7 +5,6 @@ import json
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -121,10 +120,10 @@ BYTES_OF_NOBODY = {
 @pytest.mark.parametrize("case", BYTES_OF_NOBODY)
 def test_a_record_that_cannot_be_read_is_refused_alone(tmp_path: Path, case: str) -> None:
     good = projected(5)
-    whole = good[2].prefix + good[2].tail
+    whole = good[2].value
     bad = {"a frame without a body": whole[:10], "a byte too many": whole + b"\x00"}.get(case, BYTES_OF_NOBODY[case])
     assert bad is not None
-    batch = [*good[:2], replace(good[2], prefix=bad, tail=b""), *good[3:]]
+    batch = [*good[:2], good[2]._replace(value=bad), *good[3:]]
 
     outcome = diagnostic(tmp_path / "d.jsonl").export(batch, threading.Event())
 

@@ -421,7 +421,7 @@ class _Lane:
         if record.kind is ProjectionKind.PROGRESS and self._chance.happens(self._temper.drops):
             life.misses.append((record.offset, kind, FailureKind.OVERFLOW, "buffer_full"))
             return
-        value = record.prefix + record.tail
+        value = record.value
         if isinstance(plan.destination, FileDestination):
             value = json.dumps(record_of(value), separators=(",", ":")).encode()
         unit, sink_partition = (record.partition, record.offset, kind), _place_of(record.key, self._sink.partitions)

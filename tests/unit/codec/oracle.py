@@ -27,7 +27,7 @@ _CARRIED = """
 def decoded(record: ProjectedRecord) -> Any:
     """The record as fastavro reads it, to the last byte, behind the frame of the shipped record schema."""
     schema = schema_json("telemetry_record")
-    value = record.prefix + record.tail
+    value = record.value
     assert value.startswith(frame(schema))
     return read(schema, value[10:])
 

@@ -116,7 +116,7 @@ def test_no_content_tag_or_correlation_reaches_a_record() -> None:
     assert isinstance(projected, tuple)
     assert [record.kind.value for record in projected] == ["run_terminal", "usage", "cost_estimate"]
     for record in projected:
-        assert b"canary" not in record.key + record.prefix + record.tail
+        assert b"canary" not in record.key + record.value
 
 
 def test_each_amount_stands_in_one_record() -> None:

@@ -19,7 +19,7 @@ from tailrace.domain.buffer import (
 )
 from tailrace.domain.errors import ContractBroken, InvalidField
 from tailrace.domain.kinds import OverflowPolicy, ProjectionKind
-from tailrace.domain.projected import LaneItem, ProjectedRecord, Undecodable, UndecodableReason
+from tailrace.domain.projected import LaneItem, Undecodable, UndecodableReason, record_of
 
 DROP = OverflowPolicy.DROP_NON_TERMINAL_PROGRESS
 COALESCE = OverflowPolicy.COALESCE_PROGRESS_BY_RUN
@@ -373,11 +373,10 @@ def test_lane_items_are_buffered_as_they_are() -> None:
     held: SinkBuffer[LaneItem] = SinkBuffer(
         BufferLimits(4, 1, 1_000, 100), REPLAY, lambda item: (item.partition, item.offset)
     )
-    record = ProjectedRecord(
+    record = record_of(
         partition=0,
         offset=7,
         kind=ProjectionKind.PROGRESS,
-        terminal_preserved=False,
         run_key="run",
         family="model",
         agent_id="agent",

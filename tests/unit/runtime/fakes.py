@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from tailrace.domain.kinds import ProjectionKind
 from tailrace.domain.ledger import LedgerEntry
-from tailrace.domain.projected import LaneItem, Projected, ProjectedRecord, Undecodable, UndecodableReason
+from tailrace.domain.projected import LaneItem, Projected, Undecodable, UndecodableReason, record_of
 from tailrace.runtime.clock import Deadline
 from tailrace.runtime.offers import Offer
 from tailrace.runtime.ports import (
@@ -155,7 +155,17 @@ def projected(partition: int, offset: int, value: bytes = PROGRESS, key: bytes =
     kinds = next(kinds for word, kinds in KINDS.items() if value.startswith(word))
     run = key.decode()
     return tuple(
-        ProjectedRecord(partition, offset, kind, kind.is_terminal_preserved, run, "model", "agent", key, value, b"")
+        record_of(
+            partition=partition,
+            offset=offset,
+            kind=kind,
+            run_key=run,
+            family="model",
+            agent_id="agent",
+            key=key,
+            prefix=value,
+            tail=b"",
+        )
         for kind in kinds
     )
 
