@@ -135,8 +135,9 @@ class FastavroProjector:
                     event["event_family"],
                     event["agent_id"],
                     key,
-                    value[:-tail_bytes],
-                    value[-tail_bytes:],
+                    value,
+                    len(value) - tail_bytes,
+                    len(key) + len(value),
                 )
             )
         return tuple(made)
