@@ -27,7 +27,7 @@ class _Track:
     committed: int
     steps: deque[_PendingStep] = field(default_factory=deque)
     held_for_next: list[Ticket] = field(default_factory=list)
-    mark: Ticket | None = None
+    marks: list[Ticket] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,9 @@ class CursorTrack:
         """
         with self._lock:
             track = self._tracks.get(partition)
-            if track is not None and not self._starting(track):
-                track.mark = self._ledger.submit(entry) or track.mark
+            if track is not None and not self._starting(track) and (ticket := self._ledger.submit(entry)) is not None:
+                # A ledger that is stuck for longer than the time between two marks keeps several.
+                track.marks = [*(mark for mark in track.marks if not mark.acknowledged), ticket]
 
     def pump(self) -> dict[int, ClearedCursor]:
         """Hand waiting entries to the ledger, pass every step it has cleared; the cursors that moved."""
@@ -182,6 +183,5 @@ class CursorTrack:
                     continue
                 # Written after the next owner's lane start, a gap of ours would speak for what that one exports, and a
                 # mark of ours for where it stands.
-                mark = [] if track.mark is None else [track.mark]
-                for ticket in [*mark, *(t for step in track.steps for t in step.tickets)]:
+                for ticket in [*track.marks, *(t for step in track.steps for t in step.tickets)]:
                     ticket.withdraw()
