@@ -6,6 +6,7 @@ any order, also in the middle of a batch. The books (`proof.py`) check I1, I2, I
 the end every lane has to reach the end of the log: first all but one whose sink is down, then that one, too.
 """
 
+import random
 from collections import Counter
 from random import Random
 
@@ -69,6 +70,7 @@ AT_LEAST = {
 
 
 def live(script: bytes, seen: Counter[str]) -> None:
+    random.seed(script)  # the runtime's own jitter
     run = Run(script, seen)
     try:
         run.go()
