@@ -1,0 +1,127 @@
+"""A lane divides its time: between what it can attach and what it cannot, and between its buffer and the log."""
+
+from itertools import pairwise
+
+from tailrace.runtime.attachment import LOOKUP_TIMEOUT_S
+from tailrace.runtime.feed import Mode
+from tailrace.runtime.lane import ATTACH_REST, BUFFER_TURNS_PER_READ, LONGEST_ATTACH_REST_S
+from tailrace.runtime.retry import LONGEST_DELAY_S
+from tests.unit.runtime.fakes import PROGRESS, FakeTopic, offer
+from tests.unit.runtime.stage import Scale, Stage, StagedLane
+
+BATCH = 10
+
+
+class Both:
+    """A lane that is behind on partition 0, and live on partition 1 with a buffer that is never empty."""
+
+    def __init__(self, events_behind: int = 400, capacity: int = 201) -> None:
+        self.stage = Stage(("a",), topic=FakeTopic(2), scale=Scale(capacity=capacity, batch_records=BATCH))
+        self.staged: StagedLane = self.stage.lanes["a"]
+        self.stage.topic.append(0, *[PROGRESS] * events_behind)
+        self.staged.feed.begin(0, events_behind)
+        self.staged.feed.begin(1, 0)
+        self.offered = 0
+        self.staged.lane.assign([0, 1], 1)
+        self.staged.lane._serve_messages()
+        self.fill()
+
+    def fill(self) -> None:
+        """The intake offers until the buffer is full."""
+        while self.staged.feed.statistics().buffered_records < 200:
+            self.staged.feed.offer(offer(1, self.offered, self.offered + BATCH), self.stage.clock.now_s())
+            self.offered += BATCH
+
+    def batches(self, turns: int) -> list[int]:
+        """The partition of each batch that these turns export."""
+        for _ in range(turns):
+            self.staged.turn()
+            self.fill()
+        return [partition for partition, _ in self.staged.sink.arrived[::BATCH]]
+
+
+class TestBufferAndLog:
+    def test_the_log_is_read_after_as_many_batches_of_a_buffer_that_is_never_empty(self) -> None:
+        """A partition that is behind would otherwise stay there for as long as another one is busy."""
+        assert BUFFER_TURNS_PER_READ == 4
+        assert Both().batches(20) == [1, 1, 1, 1, 0] * 4
+
+    def test_both_get_on_in_order_and_without_a_hole(self) -> None:
+        """Whose turn it is changes nothing about what is sent."""
+        both = Both()
+        both.batches(100)
+        assert both.staged.sink.offsets(0) == list(range(200))
+        assert both.staged.sink.offsets(1) == list(range(800))
+
+    def test_what_was_read_is_exported_before_the_log_is_read_again(self) -> None:
+        """One read is one batch: memory holds no more of the log than that."""
+        both = Both()
+        for turn in range(1, 41):
+            both.batches(1)
+            read = both.staged.feed.statistics().positions[0]
+            assert read - len(both.staged.sink.offsets(0)) <= BATCH, f"after turn {turn}"
+
+    def test_a_partition_that_has_caught_up_takes_no_turns_any_more(self) -> None:
+        """The buffer then has the whole lane."""
+        both = Both(events_behind=2 * BATCH, capacity=400)
+        assert both.batches(10) == [1, 1, 1, 1, 0] * 2
+        assert both.staged.feed.standing(0, 1) == (Mode.LIVE, 2 * BATCH)
+        assert both.batches(20)[10:] == [1] * 20
+
+    def test_an_empty_buffer_leaves_the_lane_to_the_log(self) -> None:
+        """Waiting for turns that nobody takes would only make it later."""
+        stage = Stage(("a",), scale=Scale(batch_records=BATCH))
+        staged = stage.lanes["a"]
+        stage.topic.append(0, *[PROGRESS] * 100)
+        staged.feed.begin(0, 100)
+        staged.lane.assign([0], 1)
+        staged.turn(1 + 2 * 10)
+        assert staged.sink.offsets(0) == list(range(100))
+
+
+class TestAttaching:
+    def test_a_partition_without_a_leader_takes_a_fifth_of_the_lane_at_most(self) -> None:
+        """Its look-up takes as long as look-ups may, and then everything else has four times as long."""
+        stage = Stage(("a",))
+        staged = stage.lanes["a"]
+        staged.stored(0, 0)
+        stage.topic.offline.add(0)
+        staged.lane.assign([0], 1)
+        asked_s: list[float] = []
+        log_range = stage.topic.log_range
+
+        def asked(partition: int) -> tuple[int, int] | None:
+            asked_s.append(stage.clock.now_s())
+            return log_range(partition)
+
+        stage.topic.log_range = asked  # type: ignore[method-assign]
+        for _ in range(800):
+            staged.turn()
+            stage.clock.passes(0.1)
+        apart_s = [after - before for before, after in pairwise(asked_s)]
+        assert apart_s
+        assert min(apart_s) >= (1 + ATTACH_REST) * LOOKUP_TIMEOUT_S
+        assert max(apart_s) <= (1 + ATTACH_REST) * LOOKUP_TIMEOUT_S + LONGEST_DELAY_S + 0.2
+
+    def test_a_machine_that_was_asleep_in_the_middle_of_it_makes_no_rest_longer(self) -> None:
+        """Four times a night would be a day and a half during which a partition that is back is not asked for."""
+        stage = Stage(("a",))
+        staged = stage.lanes["a"]
+        staged.stored(0, 0)
+        stage.topic.append(0, *[PROGRESS] * 10)
+        staged.feed.begin(0, 10)
+        stage.topic.offline.add(0)
+        log_range = stage.topic.log_range
+
+        def asleep(partition: int) -> tuple[int, int] | None:
+            stage.clock.passes(8 * 3_600.0)
+            return log_range(partition)
+
+        stage.topic.log_range = asleep  # type: ignore[method-assign]
+        staged.lane.assign([0], 1)
+        staged.turn()
+        stage.topic.log_range = log_range  # type: ignore[method-assign]
+        stage.topic.offline.clear()
+        stage.clock.passes(LONGEST_ATTACH_REST_S)
+        staged.turn(4)
+        assert staged.sink.offsets(0) == list(range(10))
