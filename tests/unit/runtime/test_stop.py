@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from tailrace.runtime.stop import Stop
 
 
@@ -55,9 +57,10 @@ def test_a_wait_that_nobody_ends_is_over_in_time() -> None:
     assert not stop.wait(-1.0)
 
 
-def test_a_handler_that_runs_in_the_middle_of_a_wait_ends_it() -> None:
-    """It takes no lock that the interrupted thread could be holding, and the thread looks again when it is back."""
-    stop = SetWhileWaited(at_look=1)
+@pytest.mark.parametrize("at_look", [1, 3])
+def test_a_handler_that_runs_in_the_middle_of_a_wait_ends_it(at_look: int) -> None:
+    """It takes no lock that the interrupted thread could be holding, and that one looks again and again."""
+    stop = SetWhileWaited(at_look)
     began_s = time.monotonic()
     assert stop.wait(30.0)
     assert time.monotonic() - began_s < 15.0
