@@ -421,14 +421,17 @@ class FakeTicket:
 
 
 class FakeLedger:
-    """Acknowledges at once, or keeps its tickets until `acknowledge`."""
+    """Acknowledges at once, or keeps its tickets until `acknowledge`; `full` takes nothing."""
 
     def __init__(self) -> None:
         self.entries: list[LedgerEntry] = []
         self.tickets: list[FakeTicket] = []
         self.prompt = True
+        self.full = False
 
-    def submit(self, entry: LedgerEntry) -> FakeTicket:
+    def submit(self, entry: LedgerEntry) -> FakeTicket | None:
+        if self.full:
+            return None
         self.entries.append(entry)
         ticket = FakeTicket(self.prompt)
         self.tickets.append(ticket)

@@ -2,9 +2,13 @@
 
 from itertools import pairwise
 
+import pytest
+
+from tailrace.domain.kinds import FailureKind
 from tailrace.runtime.attachment import LOOKUP_TIMEOUT_S
 from tailrace.runtime.feed import Mode
 from tailrace.runtime.lane import ATTACH_REST, BUFFER_TURNS_PER_READ, LONGEST_ATTACH_REST_S
+from tailrace.runtime.ports import Retriable
 from tailrace.runtime.retry import LONGEST_DELAY_S
 from tests.unit.runtime.fakes import PROGRESS, FakeTopic, offer
 from tests.unit.runtime.stage import Scale, Stage, StagedLane
@@ -60,6 +64,16 @@ class TestBufferAndLog:
             both.batches(1)
             read = both.staged.feed.statistics().positions[0]
             assert read - len(both.staged.sink.offsets(0)) <= BATCH, f"after turn {turn}"
+
+    @pytest.mark.parametrize("turns", [1, 200])
+    def test_a_sink_that_is_down_lets_no_more_of_the_log_into_memory(self, turns: int) -> None:
+        """Its buffer has its turns first, though they come to nothing; and then there is one batch of the log."""
+        both = Both()
+        both.staged.sink.down = Retriable(0, FailureKind.SINK_UNAVAILABLE, "down")
+        for _ in range(turns):
+            both.batches(1)
+            both.stage.clock.passes(1.0)
+        assert both.staged.feed.statistics().positions[0] == (0 if turns == 1 else BATCH)
 
     def test_a_partition_that_has_caught_up_takes_no_turns_any_more(self) -> None:
         """The buffer then has the whole lane."""

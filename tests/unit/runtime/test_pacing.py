@@ -1,11 +1,12 @@
-"""An offer goes to whoever has room; the others are waited for as long as that holds up nobody, and never for longer."""
+"""An offer goes to whoever has room; the others are waited for as long as that holds up nobody, and no longer."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
 
 from tailrace.domain.kinds import OverflowPolicy
-from tailrace.runtime.feed import Feed, Mode
+from tailrace.runtime.feed import Feed, Mode, Verdict
 from tailrace.runtime.offers import Offer
 from tailrace.runtime.pacing import Pacing, PendingOffer, Receiver
 from tests.unit.runtime.fakes import TERMINAL, offer
@@ -26,10 +27,21 @@ class Lane:
     max_ahead_records: int = 1_000_000
     feed: Feed = field(init=False)
     exported: list[int] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         policy = OverflowPolicy.DROP_NON_TERMINAL_PROGRESS if self.sheds else OverflowPolicy.REPLAY_FROM_LOG
         self.feed = feed_of(capacity=CAPACITY, policy=policy, max_ahead_records=self.max_ahead_records)
+        self.feed.offer = self._counted(self.feed.offer)  # type: ignore[method-assign, assignment]
+        self.feed.shed = self._counted(self.feed.shed)  # type: ignore[method-assign, assignment]
+
+    def _counted(self, brings: Callable[[Offer, float], Verdict]) -> Callable[[Offer, float], Verdict]:
+        def counting(offer: Offer, now_s: float) -> Verdict:
+            verdict = brings(offer, now_s)
+            self.verdicts.append(verdict)
+            return verdict
+
+        return counting
 
     def stand(self, cursor: int = 0) -> None:
         self.feed.attach(0, 1, cursor, 0.0)
@@ -96,6 +108,8 @@ class TestWhoeverHasRoom:
         slow.export()
         assert paced.place(next_one, NOW_S + 0.1)
         assert (fast.waiting, slow.waiting) == (5, 5)
+        assert fast.verdicts == [Verdict.TAKEN] * 2, "the first ten, and these"
+        assert slow.verdicts == [Verdict.TAKEN, Verdict.HELD, Verdict.TAKEN]
         assert [lane.mode for lane in (fast, slow)] == [Mode.LIVE, Mode.LIVE]
 
     def test_a_lane_that_is_not_attached_yet_reads_the_log_by_itself(self) -> None:
@@ -185,9 +199,9 @@ class TestPatience:
         """From the moment at which one that is past it first waited for the next."""
         contest = Contest()
         assert not contest.place(contest.next_one, NOW_S + PATIENCE_S - 0.001)
-        assert contest.slow.mode is Mode.LIVE
+        modes = [contest.slow.mode]
         assert contest.place(contest.next_one, NOW_S + PATIENCE_S)
-        assert contest.slow.mode is Mode.CATCHING_UP
+        assert [*modes, contest.slow.mode] == [Mode.LIVE, Mode.CATCHING_UP]
 
     def test_a_full_lane_loses_its_claim_as_soon_as_one_that_is_past_it_runs_dry(self) -> None:
         """That one has nothing to do any more, and waits only for this."""
@@ -293,9 +307,21 @@ class TestLosingTheClaim:
         assert contest.slow.feed.settle() == [], "and nothing is a gap"
 
     def test_who_has_taken_it_is_not_made_to_detach(self) -> None:
-        """Only those are overruled that had no room."""
+        """Only those are overruled that had no room; to it the offer is not brought again."""
         contest = Contest()
         contest.fast.export()
         contest.place(contest.next_one, NOW_S + 0.1)
         assert contest.fast.mode is Mode.LIVE
         assert contest.fast.feed.statistics().detached == 0
+        assert contest.fast.verdicts == [Verdict.TAKEN] * 2
+
+    def test_all_that_are_full_lose_it_at_once(self) -> None:
+        """The one that ran dry would otherwise wait for each of them in turn."""
+        fast, slow, slower = Lane("fast"), Lane("slow"), Lane("slower")
+        paced, next_one = Paced(fast, slow, slower), pending()
+        paced.fill(fast, slow, slower)
+        fast.export()
+        assert not paced.place(next_one)
+        fast.export()
+        assert paced.place(next_one, NOW_S + 0.1)
+        assert [lane.mode for lane in (slow, slower)] == [Mode.CATCHING_UP] * 2

@@ -114,11 +114,19 @@ class TestPlacing:
     def test_nothing_waits_where_everything_is_placed(self) -> None:
         """The next poll may wait for its events as long as it likes."""
         reader = Reader(0)
-        assert not reader.offers.waiting
+        waiting = [reader.offers.waiting]
         reader.add(0, 0)
-        assert reader.offers.waiting
+        waiting.append(reader.offers.waiting)
         reader.offers.place(0.0)
-        assert not reader.offers.waiting
+        waiting.append(reader.offers.waiting)
+        assert waiting == [False, True, False]
+
+    def test_its_length_is_the_number_of_partitions_that_wait(self) -> None:
+        """However many offers of each."""
+        reader = Reader(0, 1)
+        reader.add(0, 0, 5, 10)
+        reader.add(1, 0)
+        assert len(reader.offers) == 2
 
 
 class TestStandingStill:
