@@ -124,8 +124,14 @@ class RecordIndexer:
                 self.arrivals.trimmed_partitions.add(read.partition)
         return self.arrivals
 
-    def read_files(self, files: FileRead, notes: Findings) -> Arrivals:
-        """Take in JSON lines. A last line without its end is one that a crash, or a running worker, left torn."""
+    def read_files(self, reads: Iterator[FileRead], notes: Findings) -> Arrivals:
+        """Take in JSON lines; the stream of each writer is what a sink partition is in a topic."""
+        for files in reads:
+            self._read_stream(files, notes)
+        return self.arrivals
+
+    def _read_stream(self, files: FileRead, notes: Findings) -> None:
+        """A last line without its end is one that a crash, or a running worker, left torn."""
         for row, line in enumerate(files.lines):
             where = f"{line.place} line {line.number}"
             if not line.whole:
@@ -139,11 +145,10 @@ class RecordIndexer:
             if not isinstance(record, dict):
                 self._unreadable(where)
                 continue
-            self._enter(record, 0, row, digest(json_form(record)), where)
+            self._enter(record, files.writer, row, digest(json_form(record)), where)
         if not files.complete:
-            self.arrivals.trimmed_partitions.add(0)
+            self.arrivals.trimmed_partitions.add(files.writer)
             notes.add(NoteCode.FILES_ROTATED_AWAY, self._sink_id)
-        return self.arrivals
 
     def _enter(self, record: Mapping[str, Any], sink_partition: int, place: int, content: bytes, where: str) -> None:
         try:

@@ -1,5 +1,7 @@
 """What can be said of one sink on one partition once all its events have been seen."""
 
+from collections import Counter
+from collections.abc import Sequence
 from itertools import pairwise
 
 from tailrace.audit.findings import FindingCode, NoteCode
@@ -78,6 +80,26 @@ def _check_order(check: SinkCheck, *, expect_no_duplicates: bool) -> None:
             if not standing.plan.may_drop and not _was_given_up(check, number):
                 say.about_unit(FindingCode.OUT_OF_ORDER, number)
         _check_stretches(check, examined)
+    _check_copies(check, restarts, expect_no_duplicates=expect_no_duplicates)
+
+
+def _check_copies(check: SinkCheck, restarts: Sequence[int], *, expect_no_duplicates: bool) -> None:
+    """A record that several workers have each written to a file of their own.
+
+    Whoever takes a partition over starts a lane at its cursor, and may send what lies above it once more.
+    """
+    columns = (check.standing.columns or {}).values()
+    if len(columns) < 2:
+        return
+    copies = Counter(number for column in columns for number in set(column.units))
+    for number, count in copies.items():
+        if count < 2:
+            continue
+        check.totals.duplicates += count - 1
+        if not any(cursor <= offset_of(number) for cursor in restarts):
+            check.speaker.about_unit(FindingCode.DUPLICATE_UNEXPLAINED, number)
+        if expect_no_duplicates:
+            check.speaker.about_unit(FindingCode.DUPLICATE, number)
 
 
 def _was_given_up(check: SinkCheck, number: int) -> bool:

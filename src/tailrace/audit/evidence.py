@@ -41,10 +41,14 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FileRead:
-    """A sink's files as one stream, oldest first. `complete` says that no older file has been removed."""
+    """The files of one writer as one stream, oldest first. `complete` says that no older file has been removed.
+
+    `writer` tells apart the workers that wrote files of the same sink.
+    """
 
     complete: bool
     lines: Iterator[Line]
+    writer: int = 0
 
 
 class Evidence(Protocol):
@@ -65,8 +69,8 @@ class Evidence(Protocol):
         """Every partition of a Kafka sink's topic."""
         ...
 
-    def sink_files(self, sink_id: str) -> FileRead:
-        """The lines of a file sink."""
+    def sink_files(self, sink_id: str) -> Iterator[FileRead]:
+        """The streams of a file sink, one per worker that wrote to it."""
         ...
 
     def dead_letters(self) -> Iterator[PartitionRead]: ...

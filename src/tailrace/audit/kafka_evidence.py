@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -11,7 +11,7 @@ from confluent_kafka import Message as KafkaMessage
 
 from tailrace.audit.errors import EvidenceUnreadable
 from tailrace.audit.evidence import FileRead, Message, PartitionRead
-from tailrace.audit.line_files import line_at, read_lines
+from tailrace.audit.line_files import line_at, read_lines, streams
 from tailrace.audit.plan import AuditPlan, Cluster, FileDestination, KafkaDestination, Property, SinkPlan
 
 REQUEST_TIMEOUT_S = 15.0
@@ -113,8 +113,9 @@ class KafkaEvidence:
         destination = self._kafka_destination(sink_id)
         return self._read_topic(destination.cluster or self._plan.cluster, destination.topic)
 
-    def sink_files(self, sink_id: str) -> FileRead:
-        return read_lines(self._file_destination(sink_id))
+    def sink_files(self, sink_id: str) -> Iterator[FileRead]:
+        for writer, stream in streams(self._file_destination(sink_id)).items():
+            yield replace(read_lines(stream), writer=writer)
 
     def dead_letters(self) -> Iterator[PartitionRead]:
         assert self._plan.dead_letter is not None, "the plan names no dead letters"
@@ -129,7 +130,7 @@ class KafkaEvidence:
     def sink_value(self, sink_id: str, partition: int, place: int) -> bytes | None:
         sink = self._sink(sink_id)
         if isinstance(sink.destination, FileDestination):
-            return line_at(sink.destination, place)
+            return line_at(streams(sink.destination)[partition], place)
         destination = self._kafka_destination(sink_id)
         # A client of its own: this comes in the middle of reading the events.
         with_own = Consumer({**_reader_properties(destination.cluster or self._plan.cluster)})

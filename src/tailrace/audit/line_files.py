@@ -1,13 +1,17 @@
 """JSON-lines files that are rotated by size, as one stream of lines: the oldest file first.
 
+Several workers of one machine write a stream each: that of worker 2 is in `name.worker-2.jsonl`, where a sole worker's
+is in `name.jsonl`. All of them are read, whichever workers run today.
+
 The files may be rotated while they are opened. All are opened before any is read, and the opening is repeated until the
 names still belong to the same files afterwards; what is open stays readable however often it is renamed.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BufferedReader
 from itertools import islice
 from pathlib import Path
@@ -18,6 +22,9 @@ from tailrace.audit.plan import FileDestination
 
 _OPENING_ATTEMPTS = 20
 
+SOLE_WRITER = 0
+"""The number of the stream that a worker writes which is not one of several."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
@@ -26,6 +33,25 @@ class _Opened:
     path: Path
     file: BufferedReader
     size_bytes: int
+
+
+def streams(destination: FileDestination) -> dict[int, FileDestination]:
+    """The streams there are, by the number of the worker that wrote each; that of a sole writer always among them.
+
+    Raises EvidenceUnreadable if the folder cannot be looked into.
+    """
+    path = destination.path
+    of_worker = re.compile(re.escape(path.stem) + r"\.worker-([1-9][0-9]*)" + re.escape(path.suffix) + r"(\.[0-9]+)?")
+    try:
+        names = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
+    except OSError as error:
+        raise EvidenceUnreadable(str(path.parent), type(error).__name__) from None
+    numbers = {int(match[1]) for name in names if (match := of_worker.fullmatch(name)) is not None}
+    found = {SOLE_WRITER: destination}
+    for number in sorted(numbers):
+        name = f"{path.stem}.worker-{number}{path.suffix}"
+        found[number] = replace(destination, path=path.with_name(name))
+    return found
 
 
 def read_lines(destination: FileDestination) -> FileRead:

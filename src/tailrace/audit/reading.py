@@ -1,11 +1,11 @@
 """Reading the sinks, the dead letters and the ledger, each with an eye on bytes that must not be there."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tailrace.audit.arrivals import Arrivals, RecordIndexer
 from tailrace.audit.errors import PlanInvalid
-from tailrace.audit.evidence import Evidence, FileRead, Line, Message, PartitionRead
+from tailrace.audit.evidence import Evidence, Line, Message, PartitionRead
 from tailrace.audit.findings import FindingCode, NoteCode, Outcome
 from tailrace.audit.ledger import Ledger
 from tailrace.audit.letters import Letters, read_letters
@@ -63,9 +63,11 @@ class Gathering:
                     self._notes.add(NoteCode.SINK_TRIMMED, sink.sink_id, example=sorted(arrivals.trimmed_partitions))
                 return arrivals
             case FileDestination():
-                files = evidence.sink_files(sink.sink_id)
-                lines = self._watched_lines(files.lines, sink.sink_id)
-                return indexer.read_files(FileRead(files.complete, lines), self._notes)
+                watched = (
+                    replace(files, lines=self._watched_lines(files.lines, sink.sink_id))
+                    for files in evidence.sink_files(sink.sink_id)
+                )
+                return indexer.read_files(watched, self._notes)
             case NoDestination():
                 return None
 

@@ -200,12 +200,14 @@ class StoryEvidence:
         for partition in range(sink.partitions):
             yield _read(partition, sink.of(partition), sink.lows.get(partition, 0))
 
-    def sink_files(self, sink_id: str) -> FileRead:
+    def sink_files(self, sink_id: str) -> Iterator[FileRead]:
         sink = self._story.sinks[sink_id]
-        lines = [Line("story", number, record.value, whole=True) for number, record in enumerate(sink.records, 1)]
-        if sink.torn:
-            lines.append(Line("story", len(lines) + 1, sink.torn, whole=False))
-        return FileRead(sink.files_complete, iter(lines))
+        for writer in sorted({record.sink_partition for record in sink.records} | {0}):
+            written = [record.value for record in sink.of(writer)]
+            lines = [Line("story", number, text, whole=True) for number, text in enumerate(written, 1)]
+            if sink.torn and writer == 0:
+                lines.append(Line("story", len(lines) + 1, sink.torn, whole=False))
+            yield FileRead(sink.files_complete, iter(lines), writer)
 
     def dead_letters(self) -> Iterator[PartitionRead]:
         yield _read(0, self._story.letters, 0)
@@ -225,7 +227,7 @@ class StoryEvidence:
     def sink_value(self, sink_id: str, partition: int, place: int) -> bytes | None:
         sink = self._story.sinks[sink_id]
         if isinstance(sink.plan.destination, FileDestination):
-            return sink.records[place].value
+            return sink.of(partition)[place].value
         return sink.of(partition)[place - sink.lows.get(partition, 0)].value
 
 

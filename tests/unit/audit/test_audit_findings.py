@@ -558,18 +558,61 @@ def test_a_dead_letter_sent_again_for_no_reason_is_found() -> None:
     assert_found(story, FindingCode.DUPLICATE_UNEXPLAINED)
 
 
-def restarted(cursor: int) -> Story:
-    """The analytics lane started again at `cursor` of partition 0, after everything had been exported."""
+def restarted(cursor: int, sink_id: str = "analytics") -> Story:
+    """The sink's lane started again at `cursor` of partition 0, after everything had been exported."""
     story = calm()
-    story.sinks["analytics"].plan = replace(story.sinks["analytics"].plan, may_drop=False)
-    start = story.entries("analytics", LaneStarted, 0)[0].entry
+    sink = story.sinks[sink_id]
+    sink.plan = replace(sink.plan, may_drop=False)
+    start = story.entries(sink_id, LaneStarted, 0)[0].entry
     assert isinstance(start, LaneStarted)
-    gaps = story.entries("analytics", Gap, 0)
+    gaps = story.entries(sink_id, Gap, 0)
     story.ledger.append(Written(replace(start, cursor=cursor)))
     story.ledger.extend(gaps)
-    again = [copy_of(r) for r in story.sinks["analytics"].records if r.unit[0] == 0 and r.unit[1] >= cursor]
-    story.sinks["analytics"].records.extend(again)
+    sink.records.extend([copy_of(r) for r in sink.records if r.unit[0] == 0 and r.unit[1] >= cursor])
     return story
+
+
+def test_a_partition_that_went_to_another_worker_and_back_is_in_order_in_the_files_of_each() -> None:
+    """What two workers wrote one after the other stands in two files, in neither of which anything goes back."""
+    story = calm()
+    local = story.sinks["local"]
+    local.plan = replace(local.plan, may_drop=False)
+    for record in local.records:
+        record.sink_partition = 2 if 10 <= record.unit[1] < 20 else 1
+    assert story.codes() == set()
+    exported = next(s.totals.exported for s in story.audit().sinks if s.sink_id == "local")
+    assert exported == next(s.totals.exported for s in calm().audit().sinks if s.sink_id == "local") > 0
+
+
+def test_a_record_missing_from_the_files_of_every_worker_is_found() -> None:
+    story = calm()
+    for record in story.sinks["local"].records:
+        record.sink_partition = 1 + record.unit[1] % 2
+    story.sinks["local"].records.remove(first(story, "local"))
+    assert_found(story, FindingCode.MISSING)
+
+
+def test_a_record_in_the_files_of_two_workers_for_no_reason_is_found() -> None:
+    story = calm()
+    copy = copy_of(first(story, "local"))
+    copy.sink_partition = 2
+    story.sinks["local"].records.append(copy)
+    assert_found(story, FindingCode.DUPLICATE_UNEXPLAINED)
+
+
+def test_what_a_killed_worker_wrote_and_its_successor_wrote_again_is_explained_and_counted() -> None:
+    story = restarted(10, "local")
+    records = story.sinks["local"].records
+    again = [record for record in records if any(record is not one and record.unit == one.unit for one in records)]
+    for record in again[len(again) // 2 :]:
+        record.sink_partition = 2
+    assert story.codes() == set()
+    assert next(s.totals.duplicates for s in story.audit().sinks if s.sink_id == "local") == len(again) // 2 > 5
+    assert_found(story, FindingCode.DUPLICATE, AuditOptions(expect_no_duplicates=True))
+    below = copy_of(next(r for r in records if r.unit[0] == 0 and r.unit[1] < 10))
+    below.sink_partition = 2
+    records.append(below)
+    assert_found(story, FindingCode.DUPLICATE_UNEXPLAINED)
 
 
 def test_records_sent_again_from_the_cursor_of_a_restart_are_explained() -> None:

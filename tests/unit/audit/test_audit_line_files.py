@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tailrace.audit import EvidenceUnreadable, FileDestination
-from tailrace.audit.line_files import line_at, read_lines
+from tailrace.audit.line_files import line_at, read_lines, streams
 
 
 def texts(destination: FileDestination) -> list[bytes]:
@@ -93,3 +93,37 @@ def test_a_folder_in_the_place_of_the_file_cannot_be_read(sink: FileDestination)
     sink.path.mkdir()
     with pytest.raises(EvidenceUnreadable):
         read_lines(sink)
+
+
+def test_the_files_of_several_workers_are_streams_of_their_own(sink: FileDestination) -> None:
+    """Whatever number of workers wrote them, and whether any of them runs today."""
+    folder = sink.path.parent
+    (folder / "local.worker-2.jsonl").write_bytes(b"c\n")
+    (folder / "local.worker-2.jsonl.1").write_bytes(b"b\n")
+    (folder / "local.worker-10.jsonl.2").write_bytes(b"d\n")
+    write(sink, 0, b"a\n")
+    found = streams(sink)
+    assert list(found) == [0, 2, 10]
+    assert [texts(found[number]) for number in found] == [[b"a"], [b"b", b"c"], [b"d"]]
+    assert [is_complete(found[number]) for number in found] == [True, True, False]
+
+
+def test_files_with_other_names_are_no_streams(sink: FileDestination) -> None:
+    """Locks, another sink's files, and copies that somebody made."""
+    folder = sink.path.parent
+    for name in (
+        "local.worker-2.jsonl.lock",
+        "local.worker-0.jsonl",
+        "local.worker-.jsonl",
+        "local.worker-2.json",
+        "other.worker-2.jsonl",
+        "local.worker-2.jsonl.bak",
+        "localxworker-2.jsonl",
+    ):
+        (folder / name).write_bytes(b"x\n")
+    assert list(streams(sink)) == [0]
+
+
+def test_a_folder_that_is_not_there_has_no_streams_but_the_sole_writers(tmp_path: Path) -> None:
+    """A sink that never ran on this machine."""
+    assert list(streams(FileDestination(tmp_path / "none" / "local.jsonl"))) == [0]
