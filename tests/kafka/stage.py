@@ -97,9 +97,9 @@ class Stage:
         file.write_text(yaml.safe_dump(configuration), encoding="utf-8")
         return file
 
-    def start(self, config: Path, *, wait: bool = True) -> WorkerProcess:
+    def start(self, config: Path, *arguments: str, wait: bool = True) -> WorkerProcess:
         """A worker on this configuration; with `wait`, once it has begun to work."""
-        worker = WorkerProcess(config, self.folder / f"worker-{len(self.workers) + 1}.log")
+        worker = WorkerProcess(config, self.folder / f"worker-{len(self.workers) + 1}.log", *arguments)
         self.workers.append(worker)
         if wait:
             worker.wait_for("worker started")

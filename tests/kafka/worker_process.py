@@ -44,13 +44,13 @@ class LaneView:
 class WorkerProcess:
     """A running `tailrace run`. Its standard error is a file, so that what it said survives any way it ends."""
 
-    def __init__(self, config: Path, log: Path) -> None:
+    def __init__(self, config: Path, log: Path, *arguments: str) -> None:
         self._log = log
         self._read_bytes = 0
         self._lines: list[LogLine] = []
         with log.open("wb") as stderr:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tailrace", "run", "--config", str(config)],
+                [sys.executable, "-m", "tailrace", "run", "--config", str(config), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,
                 stderr=stderr,

@@ -6,7 +6,7 @@ As JSON a line begins with `at` (UTC, microseconds), `level` and `event`; the fi
 import json
 import logging
 import threading
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TextIO
@@ -35,6 +35,14 @@ for the other sort of client. Both are meant, and every new client says them aga
 
 CLIENT_LINE_INTERVAL = timedelta(minutes=1)
 
+WHOLE_WRITE_BYTES = 4096
+"""What Linux writes to a pipe in one piece, whoever else writes to it (PIPE_BUF, pipe(7)). Several workers share one
+standard error, so a longer line could have another one in its middle. Where the system promises less, as macOS does
+with 512 bytes, that can happen to lines with long lists."""
+
+_HEAD_BYTES = 256
+"""More than time, level, name and line end of any line."""
+
 
 @dataclass(slots=True)
 class _Seen:
@@ -43,15 +51,21 @@ class _Seen:
 
 
 class StructuredLog:
-    """Implements the runtime's `Log`. Thread-safe: a line is written whole.
+    """Implements the runtime's `Log`. Thread-safe: a line is written whole, also among those of other processes.
 
     Only declared fields in their declared form get out (`log_fields`), and an event whose name is not a plain phrase
-    is written without it. `level` is the least severe line to write. `now` is the wall clock of the lines.
+    is written without it. `level` is the least severe line to write. `now` is the wall clock of the lines. With
+    `worker`, each says which of several workers it is of. A line of JSON that would be longer than
+    `WHOLE_WRITE_BYTES` is written as several, each with a part of its lists.
     """
 
-    def __init__(self, level: Level, form: Format, stream: TextIO, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, level: Level, form: Format, stream: TextIO, now: Callable[[], datetime], worker: int | None = None
+    ) -> None:
         console = form == "console" or (form == "auto" and stream.isatty())
         self._now = now
+        self._whose: Mapping[str, object] = {} if worker is None else {"worker": worker}
+        self._cut = (lambda fields: iter([fields])) if console else _cut
         self._client_lines = threading.Lock()
         self._seen: dict[tuple[str, str], _Seen] = {}  # guarded by _client_lines
         self._logger = structlog.wrap_logger(
@@ -84,8 +98,9 @@ class StructuredLog:
         self._write("kafka client", level, {**fields, **repeats})
 
     def _write(self, name: str, level: Level, fields: Mapping[str, object]) -> None:
-        line = {_AT: self._now(), _LEVEL: level, **permitted(fields)}
-        self._logger.log(_SEVERITY[level], name if is_name(name) else "event without a plain name", **line)
+        at, name = self._now(), name if is_name(name) else "event without a plain name"
+        for part in self._cut(permitted({**self._whose, **fields})):
+            self._logger.log(_SEVERITY[level], name, **{_AT: at, _LEVEL: level, **part})
 
 
 class ClientLogger:
@@ -117,6 +132,20 @@ def _json_line(logger: Any, method: str, line: MutableMapping[str, Any]) -> str:
     at = line.pop(_AT).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     head = {"at": at, "level": line.pop(_LEVEL), "event": line.pop("event")}
     return json.dumps({**head, **line}, separators=(",", ":"))
+
+
+def _cut(fields: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The fields of a line, in as many parts as it takes for each to be short enough.
+
+    Lists are cut at the same place, so that those which belong together, such as partitions and their cursors, still
+    do. Everything else stands in each part; the forms of the fields keep that short.
+    """
+    length = max((len(value) for value in fields.values() if isinstance(value, list | tuple)), default=0)
+    if length < 2 or len(json.dumps(fields, separators=(",", ":"))) + _HEAD_BYTES <= WHOLE_WRITE_BYTES:
+        yield fields
+        return
+    for part in (slice(None, length // 2), slice(length // 2, None)):
+        yield from _cut({n: value[part] if isinstance(value, list | tuple) else value for n, value in fields.items()})
 
 
 def _console(*, colours: bool) -> Callable[[Any, str, MutableMapping[str, Any]], str]:

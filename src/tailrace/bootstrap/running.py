@@ -1,37 +1,73 @@
-"""A worker as a process: waits for Kafka, obeys signals, ends with an exit code."""
+"""A worker as a process: waits for Kafka, obeys signals, ends with an exit code and a summary."""
 
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import sys
+import time
+from collections.abc import Callable
+from typing import Protocol
 
 from tailrace.adapters.kafka_cluster import topic_id, wait_for_cluster
 from tailrace.adapters.logs import StructuredLog
+from tailrace.adapters.supervised import Every, ReportPipe, follow_lifeline
 from tailrace.bootstrap.assembly import build_worker
+from tailrace.bootstrap.signals import snapshot_requests, stopping_on_signals
 from tailrace.codec.schemas import SchemaStore
-from tailrace.runtime.clock import SystemClock
+from tailrace.runtime.clock import Clock, Deadline, SystemClock
 from tailrace.runtime.failures import place_of
 from tailrace.runtime.statistics import log_snapshot
 from tailrace.runtime.stop import Stop
+from tailrace.runtime.work_report import WorkReport, log_run
 from tailrace.runtime.worker import Worker
 from tailrace.settings import Settings
+
+REPORT_INTERVAL_S = 1.0
+"""How old the numbers can be that a summary has of a worker that was killed."""
+
+LAST_REPORT_S = 1.0
+"""For a supervisor that is alive; a worker does not stay for one that is not."""
+
+
+class Audience(Protocol):
+    """Who is told what a worker does. Called on the thread that runs the worker."""
+
+    def turned(self, worker: Worker) -> None:
+        """A round of the intake is over; to be quick."""
+        ...
+
+    def ended(self, report: WorkReport, exit_code: int) -> None:
+        """The worker has stopped, cleanly or not."""
+        ...
 
 
 def run_worker(settings: Settings, logger: StructuredLog) -> int:
     """Run a worker until SIGTERM or SIGINT, waiting for Kafka if it is not there yet.
 
     Returns 0 after a clean stop, and 1 if topics are missing, a part crashed, or the stop was not clean; the log says
-    which. To be called on the main thread, since that is where signals arrive.
+    which, and how much was done. To be called on the main thread, since that is where signals arrive.
+    """
+    return _run_until_stopped(settings, Stop(), _Log(logger, SystemClock()), logger)
+
+
+def run_supervised_worker(settings: Settings, number: int, logger: StructuredLog) -> int:
+    """The same as one of several: `adapters/worker_process.py` says what its standard input and output are for.
+
+    Files that its sinks write are its own, told apart by `number`.
     """
     stop = Stop()
-    with _stopping_on_signals(stop):
+    follow_lifeline(sys.stdin.fileno(), stop.set, logger)
+    supervisor = _Supervisor(ReportPipe(sys.stdout.fileno()), SystemClock())
+    return _run_until_stopped(settings.for_worker(number), stop, supervisor, logger)
+
+
+def _run_until_stopped(settings: Settings, stop: Stop, audience: Audience, logger: StructuredLog) -> int:
+    with stopping_on_signals(stop):
         try:
-            return _run(settings, stop, logger)
+            return _run(settings, stop, audience, logger)
         except Exception as error:  # noqa: BLE001 - the text of an exception may hold what it was about; its place cannot
             logger.event("worker crashed", level="error", error=type(error).__name__, detail=place_of(error))
             return 1
 
 
-def _run(settings: Settings, stop: Stop, logger: StructuredLog) -> int:
+def _run(settings: Settings, stop: Stop, audience: Audience, logger: StructuredLog) -> int:
     schemas = SchemaStore()
     cluster = wait_for_cluster(settings.kafka.properties(), stop, logger)
     if cluster is None:
@@ -51,31 +87,59 @@ def _run(settings: Settings, stop: Stop, logger: StructuredLog) -> int:
         clock=SystemClock(),
         logger=logger,
     )
-    return 0 if worker.run(_snapshot_on_request(worker, logger)).clean else 1
+    exit_code = 0 if worker.run(_between_turns(worker, audience, logger)).clean else 1
+    audience.ended(WorkReport.of(worker.snapshot()), exit_code)
+    return exit_code
 
 
-def _snapshot_on_request(worker: Worker, logger: StructuredLog) -> Callable[[], None]:
-    """What a worker does between turns: after a SIGUSR1, where the system has it, every lane goes to the log."""
-    asked = Stop()
+def _between_turns(worker: Worker, audience: Audience, logger: StructuredLog) -> Callable[[], None]:
+    """What a worker does between turns: after a SIGUSR1 every lane goes to the log."""
+    asked = snapshot_requests()
 
-    def answer() -> None:
-        # Not in the handler itself: it may interrupt this very thread inside a lock that a snapshot takes.
+    def look() -> None:
         if asked.is_set():
             asked.clear()
             log_snapshot(worker.snapshot(), logger)
+        audience.turned(worker)
 
-    if hasattr(signal, "SIGUSR1"):
-        signal.signal(signal.SIGUSR1, lambda *_: asked.set())
-    return answer
+    return look
 
 
-@contextmanager
-def _stopping_on_signals(stop: Stop) -> Iterator[None]:
-    previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    for number in previous:
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+class _Log:
+    """The audience of a worker that is alone: a summary at the end."""
+
+    def __init__(self, logger: StructuredLog, clock: Clock) -> None:
+        self._logger = logger
+        self._clock = clock
+        self._begun_s = clock.now_s()
+
+    def turned(self, worker: Worker) -> None:
+        """Nobody waits for news in between."""
+
+    def ended(self, report: WorkReport, exit_code: int) -> None:
+        log_run(
+            report,
+            workers=1,
+            restarts=0,
+            cpu_s=time.process_time(),
+            elapsed_s=self._clock.now_s() - self._begun_s,
+            exit_code=exit_code,
+            logger=self._logger,
+        )
+
+
+class _Supervisor:
+    """The audience of one of several workers: a report now and then, and one at the end."""
+
+    def __init__(self, reports: ReportPipe, clock: Clock) -> None:
+        self._reports = reports
+        self._clock = clock
+        self._due = Every(REPORT_INTERVAL_S, clock)
+
+    def turned(self, worker: Worker) -> None:
+        if self._due.passed():
+            self._reports.offer(WorkReport.of(worker.snapshot()).to_line())
+
+    def ended(self, report: WorkReport, exit_code: int) -> None:
+        del exit_code  # the system tells it
+        self._reports.finish(report.to_line(), Deadline.after(self._clock, LAST_REPORT_S))

@@ -24,18 +24,18 @@ ConfigOption = Annotated[
 ]
 
 
-def configured(file: Path, warnings: Console | None = None) -> Settings:
-    """The settings of `file` and this process's environment; warnings go to `warnings`, or to standard error.
+def configured(file: Path, *, with_warnings: bool = True) -> Settings:
+    """The settings of `file` and this process's environment; warnings go to standard error.
 
     Ends the command with exit code 2 and one line per reason if they cannot be used.
     """
-    err = warnings or Console(stderr=True, soft_wrap=True, highlight=False)
+    err = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         settings, findings = load(file, os.environ)
     except SettingsError as error:
         for finding in error.findings:
             err.print(str(finding), markup=False)
         raise typer.Exit(exits.USAGE) from None
-    for finding in findings:
+    for finding in findings if with_warnings else ():
         err.print(str(finding), markup=False)
     return settings

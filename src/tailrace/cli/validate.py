@@ -12,6 +12,7 @@ from tailrace.cli.columns import columns
 from tailrace.cli.configuration import ConfigOption, configured
 from tailrace.cli.teaching import Teaching
 from tailrace.cli.topic_report import TIMEOUT_S, Timeout, report_topics
+from tailrace.cli.workers import WorkersOption
 from tailrace.codec.schemas import SchemaStore
 from tailrace.domain.errors import SchemaInvalid
 from tailrace.settings import Settings
@@ -22,12 +23,13 @@ TEACHING = Teaching(
     promise="Check a configuration, and print how much memory it can take.",
     about="""
         Reads the file and the environment as strictly as a worker does, loads the schemas, tries the librdkafka
-        properties, and adds up every buffer and queue as if all were full at once. Without --offline it also looks at
-        the topics, like 'topics plan'. It changes nothing.
+        properties, and adds up every buffer and queue as if all were full at once: for one worker, and with --workers
+        for as many. Without --offline it also looks at the topics, like 'topics plan'. It changes nothing.
     """,
     examples=(
         ("tailrace validate -c tailrace.yaml --offline", "in a build, before a deployment"),
         ("tailrace validate -c tailrace.yaml", "with the cluster's topics"),
+        ("tailrace validate -c tailrace.yaml --offline --workers 4", "memory of them all"),
     ),
     ok="a worker can run with it",
     failed="schemas, client properties or topics are not right",
@@ -38,13 +40,14 @@ def validate(
     config: ConfigOption,
     *,
     offline: Annotated[bool, typer.Option("--offline", help="Ask no cluster: for a build or a laptop.")] = False,
+    workers: WorkersOption = 1,
     timeout_s: Timeout = TIMEOUT_S,
 ) -> None:
     settings = configured(config)
     out = Console(soft_wrap=True, highlight=False)
     # What fails is printed where it belongs; every check is made, so that one run shows all there is to mend.
     checks = [_say_configuration(config, settings, out), _say_schemas(out), _say_clients(settings, out)]
-    _say_budget(memory_budget(settings), out)
+    _say_budget(memory_budget(settings), workers, out)
     if not offline:
         checks.append(report_topics(settings, timeout_s, out))
     raise typer.Exit(exits.OK if all(checks) else exits.FAILED)
@@ -83,9 +86,12 @@ def _say_clients(settings: Settings, out: Console) -> bool:
     return not refusals
 
 
-def _say_budget(budget: MemoryBudget, out: Console) -> None:
+def _say_budget(budget: MemoryBudget, workers: int, out: Console) -> None:
     rows = [(f"  {line.part}", f"{line.size_bytes / MIB:.1f}", line.how) for line in budget.lines]
     limit = f"worker.memory_limit_bytes is {budget.limit_bytes / MIB:.1f} MiB"
     rows.append(("  in all", f"{budget.total_bytes / MIB:.1f}", limit))
-    out.print("memory         ok: with everything full at once")
+    if workers > 1:
+        all_bytes = budget.of_workers_bytes(workers)
+        rows.append((f"  {workers} workers", f"{all_bytes / MIB:.1f}", f"{workers} x in all, and their supervisor"))
+    out.print("memory         ok: with everything of a worker full at once")
     out.print(columns(("  part", "MiB", "how"), rows, right=[1]), markup=False)

@@ -130,7 +130,7 @@ class BudgetLine:
 
 @dataclass(frozen=True, slots=True)
 class MemoryBudget:
-    """The most memory a worker takes with every buffer and queue full at once."""
+    """The most memory one worker takes with every buffer and queue full at once."""
 
     lines: tuple[BudgetLine, ...]
     limit_bytes: int
@@ -142,6 +142,10 @@ class MemoryBudget:
     @property
     def fits(self) -> bool:
         return self.total_bytes <= self.limit_bytes
+
+    def of_workers_bytes(self, workers: int) -> int:
+        """The most that so many workers of one machine take, and the process that supervises them if it is not one."""
+        return self.total_bytes if workers == 1 else workers * self.total_bytes + _PROCESS_BYTES
 
 
 def memory_budget(settings: Settings) -> MemoryBudget:

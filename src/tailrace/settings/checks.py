@@ -57,14 +57,18 @@ def topics_are_apart(settings: Settings) -> Iterator[Finding]:
 
 
 def files_are_apart(settings: Settings) -> Iterator[Finding]:
-    """Two sinks in one file would truncate each other's lines."""
+    """Two sinks in one file would truncate each other's lines, also where only the files of several workers collide."""
     sinks_by_file = defaultdict(list)
     for sink_id, sink in settings.sinks.items():
         if isinstance(sink, LocalDiagnosticSettings):
-            sinks_by_file[Path.cwd() / sink.path].append(sink_id)
+            sinks_by_file[Path.cwd() / sink.plain_path].append(sink_id)
     for first, *others in sinks_by_file.values():
         for other in others:
-            yield _error(f"sinks.{other}.path", f"sink {first} writes to the same file", "Give each its own file")
+            yield _error(
+                f"sinks.{other}.path",
+                f"sink {first} writes to the same file, or would with several workers",
+                "Give each its own file",
+            )
 
 
 def ids_are_free(settings: Settings) -> Iterator[Finding]:

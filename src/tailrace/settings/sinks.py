@@ -1,7 +1,8 @@
 """What can be set per sink. The keys every kind shares, then one class per kind; a new kind is one more class here."""
 
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
@@ -112,6 +113,11 @@ class LaneSettings(Section):
         Field(description="Who reads events for this sink: the intake all sinks share."),
     ] = "shared"
 
+    def for_worker(self, number: int) -> Self:
+        """These settings for one of several workers of a machine; a sink whose workers would collide overrides it."""
+        del number
+        return self
+
 
 class DurableTraceSettings(LaneSettings):
     """A Kafka topic, keyed by run id: complete, in order, re-readable."""
@@ -146,8 +152,21 @@ class LocalDiagnosticSettings(LaneSettings):
 
     @property
     def total_bytes(self) -> int:
-        """The most this sink ever takes on disk."""
+        """The most this sink of one worker ever takes on disk."""
         return self.rotate_bytes * self.keep_files
+
+    def for_worker(self, number: int) -> Self:
+        """With a file of its own for each worker: a second writer would be kept out by the first one's lock."""
+        name = f"{self.path.stem}.worker-{number}{self.path.suffix}"
+        return self.model_copy(update={"path": self.path.with_name(name)})
+
+    @property
+    def plain_path(self) -> Path:
+        """The path without a worker's number: what `for_worker` gave one to, or could give one to."""
+        return self.path.with_name(_WORKER_NUMBER.sub("", self.path.name))
+
+
+_WORKER_NUMBER = re.compile(r"(?<=.)\.worker-[0-9]+(?=(\.[^.]+)?$)")
 
 
 Step = Annotated[str, StringConstraints(pattern=r"^(accept|refuse|retry(:\d{1,6}(\.\d{1,3})?)?)$")]

@@ -1,6 +1,7 @@
 """The whole configuration as one frozen tree. Its attribute names are the keys of the file."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -85,7 +86,7 @@ class WorkerSettings(Section):
     ] = 2_000
     commit_interval_ms: Annotated[PositiveCount, Field(description="How often cursors are committed.")] = 1_000
     memory_limit_bytes: Annotated[
-        PositiveCount, Field(description="A configuration whose memory budget is above this is refused.")
+        PositiveCount, Field(description="A configuration by which one worker could take more is refused.")
     ] = 2_048 * MIB
     client_id: Annotated[
         str,
@@ -151,6 +152,11 @@ class Settings(BaseSettings):
         """The cluster a sink writes to: its own if it has one, else the events'. KeyError for an unknown sink."""
         sink = self.sinks[sink_id]
         return sink.kafka if isinstance(sink, DurableTraceSettings) and sink.kafka is not None else self.kafka
+
+    def for_worker(self, number: int) -> "Settings":
+        """What the worker of this number runs with, where several on one machine share a configuration."""
+        sinks = {sink_id: sink.for_worker(number) for sink_id, sink in self.sinks.items()}
+        return self.model_copy(update={"sinks": MappingProxyType(sinks)})
 
     def cursor_group(self, sink_id: str) -> str:
         """The consumer group that holds this sink's committed offsets."""

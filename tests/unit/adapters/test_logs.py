@@ -11,7 +11,7 @@ import pytest
 
 import tailrace
 from tailrace.adapters.log_fields import FIELDS, WITHHELD, is_name
-from tailrace.adapters.logs import ClientLogger, Format, Level, StructuredLog
+from tailrace.adapters.logs import WHOLE_WRITE_BYTES, ClientLogger, Format, Level, StructuredLog
 
 
 class Terminal(io.StringIO):
@@ -156,6 +156,58 @@ def test_client_lines_say_who_and_what_and_at_most_once_a_minute_each() -> None:
     ]
     assert lines[0]["client_text"] == "Connect failed:?Connection refused"
     assert {line["level"] for line in lines} == {"warning"}
+
+
+def test_each_line_says_which_of_several_workers_it_is_of() -> None:
+    stream = io.StringIO()
+    log = StructuredLog("info", "json", stream, Wall().now, worker=3)
+
+    log.event("lane started", sink="analytics")
+    log.client_line("info", "FAIL", "tailrace#producer-1", "Connection refused")
+
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["worker"] for line in lines] == [3, 3]
+    assert [line["event"] for line in lines] == ["lane started", "kafka client"]
+
+
+def test_a_line_too_long_to_be_written_whole_is_several_that_belong_together() -> None:
+    stream = io.StringIO()
+    partitions = list(range(1_000))
+    cursors = [10**18 + partition for partition in partitions]
+
+    log_to(stream).event("lane snapshot", sink="analytics", partitions=partitions, cursors=cursors, lag=7)
+
+    texts = stream.getvalue().splitlines(keepends=True)
+    assert max(map(len, texts)) <= WHOLE_WRITE_BYTES
+    # Halved until it fits, and no further.
+    assert len(texts) == 8
+    lines = [json.loads(text) for text in texts]
+    assert [p for line in lines for p in line["partitions"]] == partitions
+    assert [c for line in lines for c in line["cursors"]] == cursors
+    assert all(len(line["partitions"]) == len(line["cursors"]) for line in lines)
+    assert {(line["event"], line["sink"], line["lag"], line["at"]) for line in lines} == {
+        ("lane snapshot", "analytics", 7, "2026-01-02T03:04:05.678901Z")
+    }
+
+
+def test_the_longest_line_without_a_list_fits_into_one_write() -> None:
+    """Were it longer, it could not be cut."""
+    stream = io.StringIO()
+    log = StructuredLog("info", "json", stream, Wall().now, worker=10**9)
+
+    log.client_line("warning", "F" * 249, "t" * 160, '"' * 1_000)
+    log.event("waiting for Kafka", level="warning", bootstrap_servers="k" * 1_000, reason="r" * 249, code="c" * 249)
+
+    assert max(map(len, stream.getvalue().splitlines(keepends=True))) <= WHOLE_WRITE_BYTES
+    assert WITHHELD not in stream.getvalue()
+
+
+def test_on_a_terminal_a_long_line_stays_one() -> None:
+    terminal = Terminal()
+
+    log_to(terminal, form="auto").event("lane snapshot", partitions=list(range(2_000)))
+
+    assert terminal.getvalue().count("\n") == 1
 
 
 def calls() -> Iterator[tuple[str, ast.Call]]:

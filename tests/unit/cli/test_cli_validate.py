@@ -84,3 +84,20 @@ def test_without_offline_a_cluster_that_is_not_there_fails_the_check(tmp_path: P
     assert result.exit_code == 1
     assert "topics         unknown: 127.0.0.1:1 did not answer within 0.2 s" in result.stdout
     assert "Check kafka.bootstrap_servers and kafka.security." in result.stdout
+
+
+def test_several_workers_take_as_much_each_and_their_supervisor_a_process_more(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["validate", "--offline", "-c", written(tmp_path, PLAIN), "--workers", "3"])
+
+    assert result.exit_code == 0, result.output
+    budget = memory_budget(loaded(tmp_path))
+    process = next(line.size_bytes for line in budget.lines if line.part == "process")
+    (line,) = [line for line in result.stdout.splitlines() if line.strip().startswith("3 workers")]
+    assert line.split()[2] == f"{(3 * budget.total_bytes + process) / 1024 / 1024:.1f}"
+
+
+def test_one_worker_has_no_line_for_several(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["validate", "--offline", "-c", written(tmp_path, PLAIN), "--workers", "1"])
+
+    assert "supervisor" not in result.stdout
+    assert "workers" not in result.stdout

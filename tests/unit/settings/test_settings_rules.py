@@ -65,6 +65,12 @@ REFUSED = {
         "sink diagnostic writes to the same file",
         "its own file",
     ),
+    "two sinks whose workers would share a file": (
+        with_sink("x", "{kind: local_diagnostic, path: ./diagnostic.worker-2.jsonl}"),
+        "sinks.x.path",
+        "or would with several workers",
+        "its own file",
+    ),
     "the id of the dead-letter lane": (
         with_sink("dead_letter", "{kind: test}"),
         "sinks.dead_letter",
