@@ -1,31 +1,13 @@
 """The sink's state machine: one table, its picture, and what it refuses."""
 
-import inspect
-import re
-from itertools import product
-
 import pytest
 
 from tailrace.domain import sink_state
 from tailrace.domain.errors import IllegalSignal
 from tailrace.domain.sink_state import TRANSITIONS, Signal, SinkState, step
+from tests.unit.state_table import assert_picture_and_table_agree, edges
 
-Edge = tuple[SinkState, Signal, SinkState]
-
-EDGES: set[Edge] = {(before, signal, after) for before, row in TRANSITIONS.items() for signal, after in row.items()}
-
-
-def legend() -> dict[str, set[Edge]]:
-    """The lines `letter  states -> state: signals` under the picture."""
-    found: dict[str, set[Edge]] = {}
-    pattern = r"^ *([a-z])  ([a-z_, ]+) -> ([a-z_]+): ([a-z_, ]+)$"
-    for letter, before, after, signals in re.findall(pattern, inspect.getdoc(sink_state) or "", re.MULTILINE):
-        assert letter not in found
-        found[letter] = {
-            (SinkState(state), Signal(signal), SinkState(after))
-            for state, signal in product(before.split(", "), signals.split(", "))
-        }
-    return found
+EDGES = edges(TRANSITIONS)
 
 
 def test_table_has_a_row_for_every_state() -> None:
@@ -51,15 +33,8 @@ def test_every_signal_does_something_somewhere() -> None:
 
 
 def test_picture_and_table_say_the_same() -> None:
-    """The legend under the picture is exactly the table's changes, and each letter stands in the picture."""
-    lettered = legend()
-    drawn = set().union(*lettered.values())
-    assert drawn == {edge for edge in EDGES if edge[0] is not edge[2]}
-    assert sum(len(edges) for edges in lettered.values()) == len(drawn)
-    picture = (inspect.getdoc(sink_state) or "").split("\n    a  ")[0]
-    in_picture = re.findall(r"(?<![a-z_])([a-z])(?![a-z_])", picture.split("\n", 1)[1])
-    assert sorted(letter for letter in in_picture if letter != "v") == sorted(lettered)  # v is an arrow's head
-    assert all(state.value in picture for state in SinkState)
+    """Whoever reads the picture knows the machine."""
+    assert_picture_and_table_agree(sink_state, TRANSITIONS, SinkState, Signal)
 
 
 @pytest.mark.parametrize("state", SinkState)
