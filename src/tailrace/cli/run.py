@@ -52,11 +52,11 @@ def run(
         raise typer.Exit(bootstrap.run_supervised_worker(settings, worker_number, log))
     if workers == 1:
         raise typer.Exit(bootstrap.run_worker(settings, log))
-    command = _command_of(config)
-    raise typer.Exit(bootstrap.run_crew(workers, command, settings.worker.shutdown_deadline_s, log))
+    raise typer.Exit(bootstrap.run_crew(workers, worker_command(config), settings.worker.shutdown_deadline_s, log))
 
 
-def _command_of(config: Path) -> Callable[[int], Sequence[str]]:
+def worker_command(config: Path) -> Callable[[int], Sequence[str]]:
+    """The command line of the worker of a number, by this interpreter and with this installation."""
     # Without -P a module is looked for in the current directory first, and a json.py that lies there would be run.
     # With it, a tailrace that itself was found there would not be found again.
     safe_path = [] if sys.path[:1] in ([""], [str(Path.cwd())]) else ["-P"]
