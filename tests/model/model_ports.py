@@ -227,7 +227,7 @@ class ModelSource:
         results, self._results = self._results, []
         return results
 
-    def commit_now(self, offsets: Mapping[int, GroupOffset]) -> bool:
+    def commit_now(self, offsets: Mapping[int, GroupOffset], deadline: Deadline) -> bool:
         self._strands.pause()
         accepted = self._cluster.commit_group(offsets)
         self._strands.pause()

@@ -55,6 +55,8 @@ FIELDS: Mapping[str, Form] = MappingProxyType(
         "sink": _token,
         "sinks": _tokens,
         "journal": _token,
+        "crashed": _tokens,
+        "committed": _flag,
         "client": _matches(_CLIENT),
         "group": _token,
         "topic": _token,

@@ -93,10 +93,21 @@ class Assignment:
         deadline = self._hand_over_by or Deadline.after(self._clock, self._plan.drain_s)
         self._come_to_rest(ours, deadline)
         closing = self._commits.round_for(ours)
-        if closing.offsets and self._commits.commit_now(closing):
-            self._write_cursors(closing, deadline)
+        committed = not closing.offsets
+        if closing.offsets and self._commits.commit_now(closing, deadline):
+            committed = self._write_cursors(closing, deadline)
         self._forget(ours)
-        self._logger.event("partitions handed over", partitions=ours)
+        self._say_handed_over(ours, committed=committed)
+
+    def _say_handed_over(self, partitions: Sequence[int], *, committed: bool) -> None:
+        if committed:
+            self._logger.event("partitions handed over", partitions=list(partitions))
+            return
+        self._logger.event(
+            "partitions handed over without their last commit: what it would have covered comes again",
+            level="warning",
+            partitions=list(partitions),
+        )
 
     def lost(self, partitions: Sequence[int]) -> None:
         ours = [p for p in partitions if p in self._partitions]
@@ -220,29 +231,37 @@ class Assignment:
 
     # -------------------------------------------------------------------------------------------------- handing over
 
-    def hand_back(self, deadline: Deadline) -> None:
+    def hand_back(self, deadline: Deadline) -> bool:
         """Stop reading everything and bring it to a close by `deadline`, before the source is closed.
 
-        Commits here are not from within a callback, so the result can be waited for with a bound.
+        Whether every lane came to rest and committed what it has: then nothing comes twice. Commits here are not from
+        within a callback, so the result can be waited for with a bound.
         """
         self._hand_over_by = deadline
         ours = list(self._partitions)
         self._source.pause(ours)
-        self._come_to_rest(ours, deadline)
+        at_rest = self._come_to_rest(ours, deadline)
         self._await_answer(deadline)
         closing = self._commits.round_for(p for p in ours if p in self._partitions)
+        committed = not closing.offsets
         if closing.offsets:
             self._commits.begin(closing)
             self._await_answer(deadline)
-            self._write_cursors(closing, deadline)
-        self._forget([p for p in ours if p in self._partitions])
+            # Refused or unanswered, nothing was granted, and there is nothing that the lanes could write.
+            committed = self._commits.accepted and self._write_cursors(closing, deadline)
+        left = [p for p in ours if p in self._partitions]
+        self._forget(left)
+        if left:
+            self._say_handed_over(left, committed=committed)
+        return at_rest and committed
 
     def _await_answer(self, deadline: Deadline) -> None:
         while self._commits.under_way and not deadline.passed:
             self._source.poll(1, min(0.05, deadline.remaining_s()))
             self._commits.take_in_result()
 
-    def _come_to_rest(self, partitions: Sequence[int], deadline: Deadline) -> None:
+    def _come_to_rest(self, partitions: Sequence[int], deadline: Deadline) -> bool:
+        """Let what is under way finish, then call it off; whether nothing is left under way."""
         for lane in self._lanes:
             lane.revoke(partitions)
         exports_by = Deadline.after(self._clock, REST_SHARE * deadline.remaining_s())
@@ -255,16 +274,20 @@ class Assignment:
         if late:
             grace = Deadline.after(self._clock, 0.5 * deadline.remaining_s())
             self._wait_for(grace, lambda: all(lane.at_rest(partitions) for lane in late))
+        return all(lane.at_rest(partitions) for lane in running)
 
-    def _write_cursors(self, closing: Round, deadline: Deadline) -> None:
-        """Wait until the lanes have committed; one that hangs on a batch of other partitions is called off it."""
-        self._wait_for(
-            Deadline.after(self._clock, 0.5 * deadline.remaining_s()), lambda: self._commits.written(closing)
-        )
-        if not self._commits.written(closing):
+    def _write_cursors(self, closing: Round, deadline: Deadline) -> bool:
+        """Wait until the lanes have committed, and whether they have; one that hangs on a batch is called off it."""
+
+        def written() -> bool:
+            return self._commits.written(closing)
+
+        self._wait_for(Deadline.after(self._clock, 0.5 * deadline.remaining_s()), written)
+        if not written():
             for lane in self._lanes:
                 lane.call_off()
-            self._wait_for(deadline, lambda: self._commits.written(closing))
+            self._wait_for(deadline, written)
+        return written()
 
     def _forget(self, partitions: Sequence[int]) -> None:
         for lane in self._lanes:

@@ -7,7 +7,7 @@ partitions, and the cursors of the lanes, which nothing fences, stay untouched.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tailrace.runtime.clock import Clock
+from tailrace.runtime.clock import Clock, Deadline
 from tailrace.runtime.lane import Lane
 from tailrace.runtime.poison_watch import PoisonWatch
 from tailrace.runtime.ports import EventSource, GroupOffset
@@ -71,6 +71,7 @@ class GroupCommits:
         self._clock = clock
         self._round: Round | None = None
         self._round_at_s = 0.0
+        self.accepted = False  # whether the group took the last round that it answered
         self._committed: dict[str, dict[int, int]] = {}
         self._commit_at_s = 0.0
         self._recommit_at_s = clock.now_s() + RECOMMIT_S
@@ -102,12 +103,13 @@ class GroupCommits:
     def begin(self, closing: Round) -> None:
         """Commit this round; `take_in_result` brings the answer."""
         self._round = closing
+        self.accepted = False
         self._round_at_s = self._clock.now_s()
         self._source.commit(closing.offsets)
 
-    def commit_now(self, closing: Round) -> bool:
-        """Commit this round and wait for the answer, from within a revocation; whether the group accepted."""
-        accepted = self._source.commit_now(closing.offsets)
+    def commit_now(self, closing: Round, deadline: Deadline) -> bool:
+        """Commit this round and wait for the answer, from within a revocation; whether the group accepted in time."""
+        accepted = self._source.commit_now(closing.offsets, deadline)
         if accepted:
             self._grant(closing)
         return accepted
@@ -147,6 +149,7 @@ class GroupCommits:
         for offsets, accepted in self._source.commit_results():
             if self._round is not None and self._round.answered_by(offsets):
                 finished, self._round = self._round, None
+                self.accepted = accepted
                 if accepted:
                     self._grant(finished)
 

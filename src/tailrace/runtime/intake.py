@@ -77,10 +77,11 @@ class Intake:
             self._pending.pause_held(self._assignment.all_reading(), self._clock.now_s())
             self._poll(0.0)
 
-    def finish(self, deadline: Deadline) -> None:
-        """Hand everything back within `deadline` and leave the group."""
-        self._assignment.hand_back(deadline)
+    def finish(self, deadline: Deadline) -> bool:
+        """Hand everything back within `deadline` and leave the group; whether all that was exported is committed."""
+        committed = self._assignment.hand_back(deadline)
         self._source.close(deadline)
+        return committed
 
     def _drop_foreign(self) -> None:
         """Forget what is pending for partitions that were revoked during the last poll."""

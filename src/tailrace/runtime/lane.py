@@ -89,7 +89,9 @@ class Lane:
         self._attach_at_s = 0.0
         self._buffer_turns = 0
         self._waiting_since_s: float | None = None
+        self._commit_at_s = 0.0
         self._export_backoff = Backoff()
+        self._commit_backoff = Backoff()
         self._attach_backoff = Backoff()
         self._crash: BaseException | None = None
 
@@ -312,18 +314,31 @@ class Lane:
 
     def _commit_granted(self, timeout_s: float) -> None:
         with self._mail:
-            granted = dict(self._grants)
-            self._grants.clear()
+            granted = dict(self._grants) if self._clock.now_s() >= self._commit_at_s else {}
+            if granted:
+                self._grants.clear()
         due = self._parts.track.due(granted)
-        if due and self._parts.log.commit(self._parts.records.stored(due), timeout_s):
+        if not due:
+            return
+        if self._parts.log.commit(self._parts.records.stored(due), timeout_s):
             self._parts.track.committed(due)
+            self._commit_backoff.succeeded()
             self.feed.room.ring()
+            return
+        # A hand-over grants once: without another try its exports would come again. What was forgotten while we asked
+        # is somebody else's by now; it is forgotten by the track first, so that it cannot slip in here.
+        with self._mail:
+            still = self._parts.track.commits(due)
+            self._grants = {p: cursor for p, cursor in due.items() if p in still} | self._grants
+        self._commit_at_s = self._clock.now_s() + self._commit_backoff.next_delay_s()
 
     def _patience_s(self) -> float:
         now_s = self._clock.now_s()
         waits = [IDLE_WAIT_S]
         if self._parts.track.waiting():
             waits.append(LEDGER_WAIT_S)
+        if self._commit_at_s > now_s:
+            waits.append(self._commit_at_s - now_s)
         if self._ready_at_s > now_s:
             waits.append(self._ready_at_s - now_s)
         if self._waiting_since_s is not None:

@@ -199,8 +199,11 @@ class EventSource(Protocol):
         """What earlier `commit` calls came to since the last call: the offsets and whether the group took them."""
         ...
 
-    def commit_now(self, offsets: Mapping[int, GroupOffset]) -> bool:
-        """Commit and wait; for revocations, where the membership still holds. False if the group refused."""
+    def commit_now(self, offsets: Mapping[int, GroupOffset], deadline: Deadline) -> bool:
+        """Commit and wait; for revocations, where the membership still holds.
+
+        False if the group refused or had not answered by `deadline`; the commit may be accepted even then.
+        """
         ...
 
     def start_offset(self, partition: int, timeout_s: float) -> int | None:

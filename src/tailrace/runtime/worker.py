@@ -22,6 +22,9 @@ from tailrace.runtime.ports import Log
 from tailrace.runtime.statistics import WorkerSnapshot
 from tailrace.runtime.stop import Stop
 
+LAST_S = 1.0
+"""For threads to end that have been told to and have nothing to wait for."""
+
 
 class Closable(Protocol):
     """A journal, as far as a worker cares."""
@@ -49,14 +52,19 @@ class WorkerParts:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How a worker ended: lanes that died of a bug, and whether everything stopped within the deadline."""
+    """How a worker ended.
+
+    `crashed`: lanes and journals that died of a bug. `committed`: the cursors cover all that was exported, so that
+    nothing comes twice. `in_time`: everything stopped within the deadline.
+    """
 
     crashed: tuple[str, ...]
+    committed: bool
     in_time: bool
 
     @property
     def clean(self) -> bool:
-        return self.in_time and not self.crashed
+        return self.committed and self.in_time and not self.crashed
 
 
 class Worker:
@@ -106,20 +114,30 @@ class Worker:
     def _wind_up(self, deadline: Deadline) -> Finished:
         self._logger.event("worker stops", deadline_s=round(deadline.remaining_s(), 1))
         self._stop.set()
+        committed = False
         try:
-            self._parts.intake.finish(deadline)
+            committed = self._parts.intake.finish(deadline)
         finally:
-            finished = self._end_threads(deadline)
+            in_time = self._end_threads(deadline)
+            finished = Finished(self._crashed(), committed, in_time)
         if finished.clean:
             self._logger.event("worker stopped")
         else:
-            self._logger.event("worker stopped, but not cleanly", level="error", sinks=list(finished.crashed))
+            self._logger.event(
+                "worker stopped, but not cleanly",
+                level="error",
+                crashed=list(finished.crashed),
+                committed=finished.committed,
+                in_time=finished.in_time,
+            )
         return finished
 
-    def _end_threads(self, deadline: Deadline) -> Finished:
+    def _end_threads(self, deadline: Deadline) -> bool:
         for lane in self._parts.lanes:
             lane.stop(deadline)
         # Bounded, and the threads are daemons: a sink that hangs in a library call must not keep the process alive.
-        joined = [lane.join(max(1.0, deadline.remaining_s())) for lane in self._parts.lanes]
+        # What is over at the deadline gets one last second, all of it together.
+        joined_by = Deadline.after(self._clock, max(LAST_S, deadline.remaining_s()))
+        joined = [lane.join(joined_by.remaining_s()) for lane in self._parts.lanes]
         written = [journal.close(deadline) for journal in self._parts.journals]
-        return Finished(self._crashed(), all(joined) and all(written))
+        return all(joined) and all(written)

@@ -310,7 +310,7 @@ class FakeSource:
         results, self._results = self._results, []
         return results
 
-    def commit_now(self, offsets: Mapping[int, GroupOffset]) -> bool:
+    def commit_now(self, offsets: Mapping[int, GroupOffset], deadline: Deadline) -> bool:
         self._story.append(("group", {p: o.next_offset for p, o in offsets.items()}))
         accepted = self._decide(offsets)
         self._results.pop()
@@ -338,6 +338,7 @@ class FakeLaneLog:
         self._reading = _Reading(topic)
         self.cursors: dict[int, StoredCursor] = {}
         self.refuses = False
+        self.refuses_next = 0
         self.blind = False
         self.meanwhile: Callable[[], None] = lambda: None  # what happens while a range is looked up
         self.looked_up: list[int] = []
@@ -353,7 +354,8 @@ class FakeLaneLog:
         return self._topic.partitions
 
     def commit(self, cursors: Mapping[int, StoredCursor], timeout_s: float) -> bool:
-        if self.refuses:
+        if self.refuses or self.refuses_next > 0:
+            self.refuses_next -= 1
             return False
         self._story.append((f"cursors {self._sink_id}", {p: c.next_offset for p, c in cursors.items()}))
         self.cursors.update(cursors)

@@ -131,6 +131,44 @@ class TestHandingOver:
         assert stuck.cursors == {0: 10}
         assert stuck.lane._interrupt.is_set()
 
+    def test_a_commit_of_a_lane_that_fails_once_is_tried_again(self) -> None:
+        """A hand-over grants once: given up after the first try, everything since the last commit would come again."""
+        stage = worker("a")
+        exported_uncommitted(stage, 0)
+        stage.lanes["a"].log.refuses_next = 1
+        took_s = finish(stage)
+        assert stage.lanes["a"].cursors == {0: 15}
+        assert took_s < 2
+
+    def test_a_stop_that_committed_nothing_says_so_and_does_not_wait_for_what_cannot_come(self) -> None:
+        """The group has refused, so no lane was granted anything: leaving it at once is all that is left to do."""
+        stage = worker("a")
+        exported_uncommitted(stage, 0)
+        stage.source.accepts = False
+        began_s = stage.clock.now_s()
+        assert not stage.intake.finish(Deadline.after(stage.clock, SHUTDOWN_S))
+        assert stage.clock.now_s() - began_s < 1
+        assert stage.lanes["a"].cursors == {0: 10}
+        assert [line["level"] for line in stage.logger.said("partitions handed over")] == ["warning"]
+
+    def test_a_stop_that_committed_everything_says_so(self) -> None:
+        """Nothing comes twice, which is what a clean end promises."""
+        stage = worker("a", "b")
+        exported_uncommitted(stage, 0)
+        assert stage.intake.finish(Deadline.after(stage.clock, SHUTDOWN_S))
+        (line,) = stage.logger.said("partitions handed over")
+        assert line.get("level", "info") == "info"
+
+    def test_a_revocation_whose_commit_was_refused_says_so(self) -> None:
+        """What it would have covered comes again from the new owner; nobody should have to guess why."""
+        stage = worker("a")
+        exported_uncommitted(stage, 0)
+        stage.source.accepts = False
+        stage.source.revoke(0)
+        stage.turn()
+        (line,) = stage.logger.said("partitions handed over")
+        assert line["level"] == "warning"
+
     def test_a_crashed_lane_is_not_waited_for(self) -> None:
         """Its thread is gone: the worker stops over it, and the others' cursors do not pay for it with their time."""
         stage = worker("a", "b")

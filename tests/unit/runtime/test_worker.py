@@ -5,7 +5,7 @@ import pytest
 from tailrace.runtime.clock import Deadline
 from tailrace.runtime.stop import Stop
 from tailrace.runtime.worker import Finished, Worker, WorkerParts
-from tests.unit.runtime.fakes import FakeSource
+from tests.unit.runtime.fakes import PROGRESS, FakeSource
 from tests.unit.runtime.stage import Stage
 
 
@@ -43,7 +43,7 @@ def test_journals_are_there_first_and_go_last() -> None:
         ("close", "ledger"),
         ("close", "letters"),
     ]
-    assert finished == Finished((), in_time=True)
+    assert finished == Finished((), committed=True, in_time=True)
     assert finished.clean
 
 
@@ -64,14 +64,26 @@ def test_a_crashed_journal_stops_the_worker() -> None:
     assert finished.crashed == ("ledger",)
     assert not finished.clean
     (line,) = stage.logger.said("worker stopped, but not cleanly")
-    assert line["sinks"] == ["ledger"]
+    assert line["crashed"] == ["ledger"]
 
 
 def test_what_a_journal_could_not_write_is_no_clean_end() -> None:
     """The exit code says so, and the next owner writes it."""
     stage = Stage(())
     running, stop = worker(stage, FakeJournal("ledger", stage, writes_all=False))
-    assert running.run(stop.set) == Finished((), in_time=False)
+    assert running.run(stop.set) == Finished((), committed=True, in_time=False)
+
+
+def test_a_stop_whose_last_commit_was_refused_is_no_clean_end() -> None:
+    """Exit code 0 would promise that nothing comes twice."""
+    stage = Stage()
+    stage.topic.append(0, *[PROGRESS] * 5)
+    stage.source.assign(0)
+    stage.until_idle()
+    stage.source.accepts = False
+    running, stop = worker(stage, FakeJournal("ledger", stage))
+    assert running.run(stop.set) == Finished((), committed=False, in_time=True)
+    assert len(stage.logger.said("worker stopped, but not cleanly")) == 1
 
 
 def test_a_source_that_fails_while_the_worker_stops_leaves_no_journal_running() -> None:
