@@ -6,6 +6,13 @@ synchronous fan-out. The worker that carries events from Kafka is started with t
 
 from tailrace.domain.authority import AUTHORITY, AuthorityBoundary
 from tailrace.domain.buffer import BufferLimits, SinkBuffer
+from tailrace.domain.capture_gates import (
+    CaptureGate,
+    ContentCaptureDecision,
+    ContentCapturePolicy,
+    ContentCaptureRequest,
+    evaluate_content_capture,
+)
 from tailrace.domain.cursors import (
     AgentScope,
     AllEvents,
@@ -84,9 +91,13 @@ __all__ = [
     "ArchiveCursor",
     "AuthorityBoundary",
     "BufferLimits",
+    "CaptureGate",
     "CausalRef",
     "ConfigurationNeeded",
+    "ContentCaptureDecision",
     "ContentCaptureMode",
+    "ContentCapturePolicy",
+    "ContentCaptureRequest",
     "ContractBroken",
     "CorrelationEntry",
     "CostCursor",
@@ -147,6 +158,7 @@ __all__ = [
     "UsageScope",
     "UsageUnits",
     "cost_record",
+    "evaluate_content_capture",
     "from_json",
     "from_jsonable",
     "projections_from_event",

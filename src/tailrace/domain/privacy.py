@@ -36,7 +36,10 @@ class TrustClass(StrEnum):
 
 
 class ContentCaptureMode(StrEnum):
-    """How much of a conversation may travel; off unless every gate has granted more (docs/DESIGN.md, Content)."""
+    """How much of a conversation may travel; off unless every gate has granted more (docs/PRIVACY.md, Modes).
+
+    The members stand in order of width: each lets through what the one before it does, and more.
+    """
 
     OFF = "off"
     METADATA_ONLY = "metadata_only"
@@ -47,6 +50,24 @@ class ContentCaptureMode(StrEnum):
     @property
     def captures_raw_content(self) -> bool:
         return self is ContentCaptureMode.RAW_CONTENT
+
+    @property
+    def carries_content(self) -> bool:
+        """Whether a record of this mode may hold texts, or references under which texts are kept."""
+        return self.width >= ContentCaptureMode.PAYLOAD_REFS.width
+
+    @property
+    def width(self) -> int:
+        """0 for off, higher for whatever lets more through; only the order means anything."""
+        return _WIDTHS[self]
+
+
+_WIDTHS = {mode: width for width, mode in enumerate(ContentCaptureMode)}
+
+
+def narrowest(*modes: ContentCaptureMode) -> ContentCaptureMode:
+    """The mode that lets through least of those given; off when none is given, since nothing was granted."""
+    return min(modes, key=_WIDTHS.__getitem__, default=ContentCaptureMode.OFF)
 
 
 class DeliverySemantics(StrEnum):
