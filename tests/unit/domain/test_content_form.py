@@ -89,8 +89,8 @@ def test_role_that_is_none_becomes_unknown(role: object) -> None:
 
 def test_instructions_in_the_shape_of_messages_give_their_parts() -> None:
     """Producers write either."""
-    part: JsonValue = {"type": "text", "content": "be brief"}
-    parts = [part, part]
+    part: dict[str, JsonValue] = {"type": "text", "content": "be brief"}
+    parts: list[JsonValue] = [part, part]
     assert allowed_instructions(encoded([{"role": "system", "parts": [part]}, part])) == Allowed(parts, 0)
 
 
