@@ -1,9 +1,9 @@
 """Finding out about a cluster before the work begins: is it there, which topics has it, which topic is this."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from tailrace.adapters.logs import ClientLogger, StructuredLog
@@ -47,21 +47,6 @@ def wait_for_cluster(properties: Properties, stop: Interrupt, logger: Structured
             logger.event("the cluster answers")
         return ClusterFacts({name: len(topic.partitions) for name, topic in topics.items() if topic.error is None})
     return None
-
-
-def topic_id(properties: Properties, topic: str, logger: StructuredLog) -> str | None:
-    """Kafka's unique id of a topic, which a topic made anew under the same name does not share; None if unknown.
-
-    Brokers before 3.1, and librdkafka's mock, cannot tell.
-    """
-    admin = _admin(properties, logger)
-    ask: Callable[..., Mapping[str, object]] = admin.describe_topics
-    try:
-        described = ask(TopicCollection([topic]), request_timeout=METADATA_TIMEOUT_S)
-        answer = described[topic].result(timeout=METADATA_TIMEOUT_S + 1)  # type: ignore[attr-defined]
-    except (KafkaException, TimeoutError):
-        return None
-    return str(answer.topic_id)
 
 
 def _admin(properties: Properties, logger: StructuredLog) -> AdminClient:

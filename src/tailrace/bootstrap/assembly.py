@@ -16,6 +16,7 @@ from tailrace.adapters.local_diagnostic import LocalDiagnosticSink, RecordReader
 from tailrace.adapters.logs import ClientLogger, StructuredLog
 from tailrace.adapters.rotating_lines import RotatingLines
 from tailrace.adapters.scripted_sink import ScriptedSink
+from tailrace.adapters.topic_identity import TopicWatch
 from tailrace.codec.ledger import LedgerCodec
 from tailrace.codec.record_layout import PROJECTOR_VERSION
 from tailrace.codec.reference_projector import ReferenceProjector
@@ -102,13 +103,21 @@ class _LanePlan:
     paces: bool
 
 
+@dataclass(frozen=True, slots=True)
+class EventsTopic:
+    """Which topic the events come from, as far as the cluster tells: its id, and who looks whether that changes."""
+
+    topic_id: str | None = None
+    watch: TopicWatch | None = None
+
+
 def build_worker(
-    settings: Settings, *, schemas: SchemaStore, topic_id: str | None, stop: Stop, clock: Clock, logger: StructuredLog
+    settings: Settings, *, schemas: SchemaStore, topic: EventsTopic, stop: Stop, clock: Clock, logger: StructuredLog
 ) -> Worker:
     """A worker made of real parts, not started yet. Makes clients: only in the process that runs it, no fork after."""
     projector = ReferenceProjector(settings.events.topic, schemas, max_event_bytes=settings.events.max_event_bytes)
     around = Surroundings(
-        settings, schemas, projector, topic_id, uuid.uuid4().hex[:12], clock, logger, stop, room=Signal()
+        settings, schemas, projector, topic.topic_id, uuid.uuid4().hex[:12], clock, logger, stop, room=Signal()
     )
     plans = _lane_plans(around)
     works = {plan.sink_id: Signal() for plan in plans}
@@ -156,7 +165,7 @@ def build_worker(
         room=around.room,
         clock=clock,
     )
-    parts = WorkerParts(journals.all, lanes, intake, assignment)
+    parts = WorkerParts(journals.all, lanes, intake, assignment, topic.watch)
     return Worker(parts, settings.worker.shutdown_deadline_s, stop, clock, logger)
 
 

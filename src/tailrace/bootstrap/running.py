@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from tailrace.adapters.kafka_cluster import topic_id, wait_for_cluster
+from tailrace.adapters.kafka_cluster import wait_for_cluster
 from tailrace.adapters.logs import StructuredLog
 from tailrace.adapters.supervised import Every, ReportPipe, follow_lifeline
-from tailrace.bootstrap.assembly import build_worker
+from tailrace.adapters.topic_identity import TopicIdentity, TopicWatch, find_topic_id
+from tailrace.bootstrap.assembly import EventsTopic, build_worker
 from tailrace.bootstrap.signals import snapshot_requests, stopping_on_signals
 from tailrace.codec.schemas import SchemaStore
 from tailrace.runtime.clock import Clock, Deadline, SystemClock
@@ -79,10 +80,12 @@ def _run(settings: Settings, stop: Stop, audience: Audience, logger: StructuredL
             "topics are missing: create them, for instance with 'tailrace topics apply'", level="error", topics=missing
         )
         return 1
+    identity = TopicIdentity(settings.kafka.properties(), settings.events.topic, logger)
+    topic_id = find_topic_id(identity.ask, stop, logger)
     worker = build_worker(
         settings,
         schemas=schemas,
-        topic_id=topic_id(settings.kafka.properties(), settings.events.topic, logger),
+        topic=EventsTopic(topic_id, TopicWatch(identity.ask, topic_id)),
         stop=stop,
         clock=SystemClock(),
         logger=logger,

@@ -23,7 +23,7 @@ from confluent_kafka import KafkaError
 
 from tailrace.adapters.embedded import EmbeddedBroker
 from tailrace.adapters.logs import StructuredLog, system_now
-from tailrace.bootstrap import build_worker
+from tailrace.bootstrap import EventsTopic, build_worker
 from tailrace.codec.schemas import SchemaStore
 from tailrace.runtime.clock import SystemClock
 from tailrace.runtime.statistics import WorkerSnapshot
@@ -125,7 +125,7 @@ def _create_topics(broker: EmbeddedBroker, settings: Settings) -> None:
 
 def _worker(settings: Settings, log: TextIO) -> Worker:
     logger = StructuredLog("info", "json", log, system_now)
-    return build_worker(settings, schemas=SchemaStore(), topic_id=None, stop=Stop(), clock=CLOCK, logger=logger)
+    return build_worker(settings, schemas=SchemaStore(), topic=EventsTopic(), stop=Stop(), clock=CLOCK, logger=logger)
 
 
 def _work(plan: DemoPlan, broker: EmbeddedBroker, file: Path, worker: Worker, view: View) -> bool:

@@ -93,7 +93,7 @@ class Assignment:
         deadline = self._hand_over_by or Deadline.after(self._clock, self._plan.drain_s)
         self._come_to_rest(ours, deadline)
         closing = self._commits.round_for(ours)
-        committed = not closing.offsets
+        committed = not closing.offsets and not self._commits.frozen
         if closing.offsets and self._commits.commit_now(closing, deadline):
             committed = self._write_cursors(closing, deadline)
         self._forget(ours)
@@ -138,7 +138,10 @@ class Assignment:
         return len(places), sum(place.halted for place in places)
 
     def read_up_to(self, partition: int, to_offset: int) -> None:
-        self._partitions[partition].read_to = to_offset
+        place = self._partitions[partition]
+        place.read_to = to_offset
+        if place.damaged_at is not None and to_offset > place.damaged_at:
+            place.damaged_at = None  # it could be read the second time: damage there later is a first time again
 
     def begin_loaded(self) -> None:
         """Start reading the partitions whose lanes know where they stand."""
@@ -202,6 +205,8 @@ class Assignment:
             self._source.begin(partition, place.read_to)  # meets the same end again, and asks again
             return
         if low < place.read_to:
+            for lane in self._lanes:
+                lane.feed.stand_still(partition)  # one that is behind would read on in what is another log
             self.halt(partition, place.read_to, "position_beyond_log_end")
             return
         for lane in self._lanes:
@@ -229,6 +234,10 @@ class Assignment:
         """Take in what the group said to the last commit; begin the next one when it is time and anything moved."""
         self._commits.commit_due()
 
+    def freeze(self) -> None:
+        """Commit nothing from here on, also not when handing over: offsets no longer mean what they did."""
+        self._commits.freeze()
+
     # -------------------------------------------------------------------------------------------------- handing over
 
     def hand_back(self, deadline: Deadline) -> bool:
@@ -243,7 +252,7 @@ class Assignment:
         at_rest = self._come_to_rest(ours, deadline)
         self._await_answer(deadline)
         closing = self._commits.round_for(p for p in ours if p in self._partitions)
-        committed = not closing.offsets
+        committed = not closing.offsets and not self._commits.frozen
         if closing.offsets:
             self._commits.begin(closing)
             self._await_answer(deadline)

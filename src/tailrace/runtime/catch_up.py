@@ -102,6 +102,7 @@ class CatchUp:
         if wanted != self._reading:
             self._log.read_from(wanted)
             self._reading = wanted
+            self._damaged = {p: offset for p, offset in self._damaged.items() if p in wanted}
 
     def _enter(self, read: Sequence[Polled]) -> Read:
         events = 0
@@ -120,6 +121,8 @@ class CatchUp:
                 case Fetched(partition=partition):
                     events += len(part.events)
                     self._reading[partition] = part.to_offset
+                    if part.to_offset > self._damaged.get(partition, part.to_offset):
+                        del self._damaged[partition]
                     self._feed.enter_from_log(project_all(self._projector, part), self._clock.now_s())
         self._limit.spend(events)
         return Read(events, tuple(out_of_range), tuple(damaged))

@@ -71,6 +71,7 @@ class GroupCommits:
         self._clock = clock
         self._round: Round | None = None
         self._round_at_s = 0.0
+        self.frozen = False
         self.accepted = False  # whether the group took the last round that it answered
         self._committed: dict[str, dict[int, int]] = {}
         self._commit_at_s = 0.0
@@ -100,6 +101,10 @@ class GroupCommits:
         """Whether the group has yet to answer a round."""
         return self._round is not None
 
+    def freeze(self) -> None:
+        """Offer nothing from here on; what was granted before may still be committed."""
+        self.frozen = True
+
     def begin(self, closing: Round) -> None:
         """Commit this round; `take_in_result` brings the answer."""
         self._round = closing
@@ -122,7 +127,7 @@ class GroupCommits:
         tags: dict[int, int] = {}
         for partition in partitions:
             place = self._owned[partition]
-            if not place.reading:
+            if self.frozen or not place.reading:
                 continue  # nothing was offered, and what the group has committed is not known yet
             cursors = {
                 sink_id: of_lane[partition].next_offset

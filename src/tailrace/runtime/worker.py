@@ -40,14 +40,26 @@ class Closable(Protocol):
     def close(self, deadline: Deadline) -> bool: ...
 
 
+class Watch(Protocol):
+    """Looks whether the events topic is still the one that the work began with."""
+
+    @property
+    def replaced(self) -> bool: ...
+
+    def start(self) -> None: ...
+
+    def close(self, deadline: Deadline) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerParts:
-    """Everything a worker runs, in the order in which it starts."""
+    """Everything a worker runs, in the order in which it starts; no `watch` where topics have no identity."""
 
     journals: Sequence[Closable]
     lanes: Sequence[Lane]
     intake: Intake
     assignment: Assignment
+    watch: Watch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +94,34 @@ class Worker:
         self._stop.set()
 
     def run(self, on_turn: Callable[[], None] = lambda: None) -> Finished:
-        """Work until `stop`, or until a lane has crashed; `on_turn` is called after each round of the intake."""
+        """Work until `stop`, a crash, or the end of the topic; `on_turn` is called after each round of the intake."""
         for journal in self._parts.journals:
             journal.start()
         for lane in self._parts.lanes:
             lane.start()
+        if self._parts.watch is not None:
+            self._parts.watch.start()
         self._logger.event("worker started", sinks=[lane.sink_id for lane in self._parts.lanes])
         try:
             self._parts.intake.start()
-            while not self._stop.is_set() and not self._crashed():
+            while not self._stop.is_set() and not self._crashed() and not self._replaced():
                 self._parts.intake.turn()
                 on_turn()
         finally:
             finished = self._wind_up(Deadline.after(self._clock, self._shutdown_s))
         return finished
+
+    def _replaced(self) -> bool:
+        """Whether offsets mean something else than they did; then no cursor may follow what was read last.
+
+        A worker that starts after this finds the old topic's id in its cursors and in the ledger, and halts.
+        """
+        watch = self._parts.watch
+        if watch is None or not watch.replaced:
+            return False
+        self._parts.assignment.freeze()
+        self._logger.event("the events topic was made anew: its cursors belong to the old one", level="error")
+        return True
 
     def snapshot(self) -> WorkerSnapshot:
         assigned, halted = self._parts.assignment.counts()
@@ -133,6 +159,8 @@ class Worker:
         return finished
 
     def _end_threads(self, deadline: Deadline) -> bool:
+        if self._parts.watch is not None:
+            self._parts.watch.close(Deadline.after(self._clock, 0.0))
         for lane in self._parts.lanes:
             lane.stop(deadline)
         # Bounded, and the threads are daemons: a sink that hangs in a library call must not keep the process alive.

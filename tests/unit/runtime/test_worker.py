@@ -86,6 +86,44 @@ def test_a_stop_whose_last_commit_was_refused_is_no_clean_end() -> None:
     assert len(stage.logger.said("worker stopped, but not cleanly")) == 1
 
 
+class FakeWatch:
+    def __init__(self) -> None:
+        self.replaced = False
+        self.told: list[str] = []
+
+    def start(self) -> None:
+        self.told.append("start")
+
+    def close(self, deadline: Deadline) -> None:
+        del deadline
+        self.told.append("close")
+
+
+def test_a_topic_made_anew_ends_the_worker_without_a_commit() -> None:
+    """What was read last may be of another log: a cursor behind it would pass over what was never read."""
+    stage = Stage()
+    stage.topic.append(0, *[PROGRESS] * 5)
+    stage.source.assign(0)
+    stage.until_idle()
+    stage.topic.append(0, *[PROGRESS] * 5)
+    stage.assignment._commits._commit_at_s = stage.clock.now_s() + 1e9
+    stage.turn(10)
+    assert stage.lanes["a"].sink.offsets(0) == list(range(10))
+    stage.story.clear()
+    watch = FakeWatch()
+    parts = WorkerParts([], [], stage.intake, stage.assignment, watch)
+
+    def another_topic() -> None:
+        watch.replaced = True
+
+    finished = Worker(parts, 20.0, Stop(), stage.clock, stage.logger).run(another_topic)
+    assert not finished.clean
+    assert stage.told("group", "cursors a") == []
+    assert stage.lanes["a"].cursors == {0: 5}
+    assert watch.told == ["start", "close"]
+    assert len(stage.logger.said("the events topic was made anew")) == 1
+
+
 def test_a_source_that_fails_while_the_worker_stops_leaves_no_journal_running() -> None:
     """The process would otherwise never end."""
 
