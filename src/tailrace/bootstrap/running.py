@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from tailrace.adapters.kafka_cluster import wait_for_cluster
@@ -39,6 +40,14 @@ class Audience(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """What signals have asked for so far."""
+
+    stop: Stop
+    snapshot: Stop
+
+
 def run_worker(settings: Settings, logger: StructuredLog) -> int:
     """Run a worker until SIGTERM or SIGINT, waiting for Kafka if it is not there yet.
 
@@ -61,14 +70,17 @@ def run_supervised_worker(settings: Settings, number: int, logger: StructuredLog
 
 def _run_until_stopped(settings: Settings, stop: Stop, audience: Audience, logger: StructuredLog) -> int:
     with stopping_on_signals(stop):
+        # Before anything waits: a request that comes too early has no lane to speak of, but must not end the process.
+        asked = snapshot_requests()
         try:
-            return _run(settings, stop, audience, logger)
+            return _run(settings, Requests(stop, asked), audience, logger)
         except Exception as error:  # noqa: BLE001 - the text of an exception may hold what it was about; its place cannot
             logger.event("worker crashed", level="error", error=type(error).__name__, detail=place_of(error))
             return 1
 
 
-def _run(settings: Settings, stop: Stop, audience: Audience, logger: StructuredLog) -> int:
+def _run(settings: Settings, requests: Requests, audience: Audience, logger: StructuredLog) -> int:
+    stop = requests.stop
     schemas = SchemaStore()
     cluster = wait_for_cluster(settings.kafka.properties(), stop, logger)
     if cluster is None:
@@ -90,14 +102,13 @@ def _run(settings: Settings, stop: Stop, audience: Audience, logger: StructuredL
         clock=SystemClock(),
         logger=logger,
     )
-    exit_code = 0 if worker.run(_between_turns(worker, audience, logger)).clean else 1
+    exit_code = 0 if worker.run(_between_turns(worker, requests.snapshot, audience, logger)).clean else 1
     audience.ended(WorkReport.of(worker.snapshot()), exit_code)
     return exit_code
 
 
-def _between_turns(worker: Worker, audience: Audience, logger: StructuredLog) -> Callable[[], None]:
+def _between_turns(worker: Worker, asked: Stop, audience: Audience, logger: StructuredLog) -> Callable[[], None]:
     """What a worker does between turns: after a SIGUSR1 every lane goes to the log."""
-    asked = snapshot_requests()
 
     def look() -> None:
         if asked.is_set():

@@ -4,6 +4,7 @@ A rule about one key alone is in that key's type; what only the cluster can tell
 `tailrace topics plan`.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from tailrace.settings.tree import Settings
 
 DEAD_LETTER_LANE_ID = "dead_letter"
 """The lane of undecodable events has its cursors in `<group>.dead_letter`, so no sink may have this id."""
+
+
+_ROTATED = re.compile(r"\.([0-9]+|lock)")
 
 
 def check(settings: Settings) -> tuple[Finding, ...]:
@@ -57,18 +61,29 @@ def topics_are_apart(settings: Settings) -> Iterator[Finding]:
 
 
 def files_are_apart(settings: Settings) -> Iterator[Finding]:
-    """Two sinks in one file would truncate each other's lines, also where only the files of several workers collide."""
-    sinks_by_file = defaultdict(list)
+    """Two sinks in one file would truncate each other's lines, also where only the files of several workers collide.
+
+    A file's name followed by `.N` or `.lock` is its own too: a rotation puts there what was written before, in place of
+    whatever another sink has under that name.
+    """
+    sinks_by_file: defaultdict[Path, list[str]] = defaultdict(list)
     for sink_id, sink in settings.sinks.items():
         if isinstance(sink, LocalDiagnosticSettings):
-            sinks_by_file[Path.cwd() / sink.plain_path].append(sink_id)
-    for first, *others in sinks_by_file.values():
+            sinks_by_file[(Path.cwd() / sink.plain_path).resolve()].append(sink_id)
+    for file, (first, *others) in sinks_by_file.items():
         for other in others:
             yield _error(
                 f"sinks.{other}.path",
                 f"sink {first} writes to the same file, or would with several workers",
                 "Give each its own file",
             )
+        for taken, (owner, *_) in sinks_by_file.items():
+            if file.parent == taken.parent and _ROTATED.fullmatch(file.name.removeprefix(taken.name)):
+                yield _error(
+                    f"sinks.{first}.path",
+                    f"sink {owner} keeps earlier lines, or its lock, under that name",
+                    "Give it a name that is not another sink's followed by a number",
+                )
 
 
 def ids_are_free(settings: Settings) -> Iterator[Finding]:

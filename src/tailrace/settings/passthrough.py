@@ -78,6 +78,13 @@ DENIED: Mapping[str, tuple[str, str]] = MappingProxyType(
         "sasl.username": _use("kafka.security.sasl_username"),
         "sasl.password": _use("kafka.security.sasl_password", _IN_CLEAR),
         "sasl.oauthbearer.client.secret": _why(_IN_CLEAR, "Use a mechanism of kafka.security.sasl_mechanism"),
+        "sasl.oauthbearer.config": _why(_IN_CLEAR, "Use a mechanism of kafka.security.sasl_mechanism"),
+        "sasl.oauthbearer.assertion.private.key.pem": _why(
+            _IN_CLEAR, "Use a mechanism of kafka.security.sasl_mechanism"
+        ),
+        "sasl.oauthbearer.assertion.private.key.passphrase": _why(
+            _IN_CLEAR, "Use a mechanism of kafka.security.sasl_mechanism"
+        ),
         "ssl.ca.location": _use("kafka.security.ca_location"),
         "ssl.certificate.location": _use("kafka.security.certificate_location"),
         "ssl.key.location": _use("kafka.security.key_location"),

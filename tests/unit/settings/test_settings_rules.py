@@ -65,6 +65,24 @@ REFUSED = {
         "sink diagnostic writes to the same file",
         "its own file",
     ),
+    "two sinks, one file by two names": (
+        with_sink("x", "{kind: local_diagnostic, path: ./below/../diagnostic.jsonl}"),
+        "sinks.x.path",
+        "sink diagnostic writes to the same file",
+        "its own file",
+    ),
+    "a sink where another one keeps its earlier lines": (
+        with_sink("x", "{kind: local_diagnostic, path: ./diagnostic.jsonl.3}"),
+        "sinks.x.path",
+        "sink diagnostic keeps earlier lines, or its lock, under that name",
+        "followed by a number",
+    ),
+    "a sink in another one's lock": (
+        with_sink("x", "{kind: local_diagnostic, path: ./diagnostic.jsonl.lock}"),
+        "sinks.x.path",
+        "sink diagnostic keeps earlier lines, or its lock, under that name",
+        "followed by a number",
+    ),
     "two sinks whose workers would share a file": (
         with_sink("x", "{kind: local_diagnostic, path: ./diagnostic.worker-2.jsonl}"),
         "sinks.x.path",
