@@ -2,7 +2,8 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
@@ -10,7 +11,7 @@ from tailrace.adapters.kafka_fetch import READER, receive
 from tailrace.adapters.kafka_journal import Journal, JournalTicket
 from tailrace.adapters.kafka_shipping import Shipment
 from tailrace.adapters.kafka_sink import refused_letter
-from tailrace.codec.ledger import LedgerCodec, NotALedgerEntry
+from tailrace.codec.ledger import LedgerCodec, NotALedgerEntry, entry_label
 from tailrace.domain.ledger import ExportMark, Gap, LaneStarted, LedgerEntry
 from tailrace.runtime.clock import Clock, Deadline
 from tailrace.runtime.ports import Interrupt, LedgerMark, RefusedRecord
@@ -19,9 +20,9 @@ STALLED_S = 30.0
 """A read of the ledger that brings nothing for this long is given up, and tried again later. There is no bound on the
 whole of it: a week of marks of many sinks takes a while, and giving up what was read would never end."""
 
-ENTRIES_PER_KEY = 64
-"""Values kept per sink and partition while reading. A mark is written every few seconds, so one is among the last few
-even when gaps come in a flood; only these are decoded, which is what a read would otherwise take its time for."""
+PLACES_PER_KEY = 4
+"""Lane starts and marks kept per sink and partition while reading. The last one counts; the others are for a worker
+that is older than the one before it, and cannot read what that one wrote."""
 
 FRESH_FOR_S = 10.0
 """One read serves every lane that starts within this: a new worker asks once per sink, all at the same moment."""
@@ -35,6 +36,35 @@ READ_BACK: Mapping[str, str | int | bool] = {**READER, "group.id": "tailrace-led
 
 Marks = dict[str, dict[int, LedgerMark]]
 """By sink id and partition."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What of one key's entries says where its lane stood; only this is decoded, however many there are.
+
+    `last_start` is kept beside the places, because it alone knows the topic's id, and marks are many. Gaps come in
+    floods, and say where a lane stood only if nothing else does: then the first of them is the lowest bound.
+    """
+
+    first_gap: bytes | None = None
+    last_start: bytes | None = None
+    last_places: deque[bytes] = field(default_factory=lambda: deque(maxlen=PLACES_PER_KEY))
+
+    def add(self, value: bytes) -> None:
+        match entry_label(value):
+            case "gap":
+                self.first_gap = self.first_gap or value
+            case "sink_failed" | "sink_recovered":
+                return
+            case label:
+                self.last_places.append(value)
+                if label == "lane_started":
+                    self.last_start = value
+
+    def __iter__(self) -> Iterator[bytes]:
+        """So that what comes later says more. A last start that is among the places as well is only read twice."""
+        yield from (value for value in (self.first_gap, self.last_start) if value is not None)
+        yield from self.last_places
 
 
 class KafkaLedger:
@@ -79,6 +109,7 @@ class KafkaLedgerHistory:
         self._health_topic = health_topic
         self._events_topic = events_topic
         self._group = group
+        self._own_keys = f"{group}|".encode()
         self._codec = codec
         self._stop = stop
         self._clock = clock
@@ -96,20 +127,20 @@ class KafkaLedgerHistory:
     def _read_back(self) -> Marks | None:
         consumer = self._make_consumer()
         try:
-            newest = self._read_all(consumer)
+            kept = self._read_all(consumer)
         except KafkaException:
             return None
         finally:
             consumer.close()
-        return None if newest is None else self._marks_of(newest)
+        return None if kept is None else self._marks_of(kept)
 
-    def _read_all(self, consumer: Consumer) -> dict[bytes, deque[bytes]] | None:
-        """The newest values per key, of the whole topic; None if it could not be read to its end."""
+    def _read_all(self, consumer: Consumer) -> dict[bytes, _Kept] | None:
+        """What counts of this group's keys, from the whole topic; None if it could not be read to its end."""
         topic = consumer.list_topics(self._health_topic, timeout=METADATA_TIMEOUT_S).topics.get(self._health_topic)
         if topic is None or topic.error is not None or not topic.partitions:
             return None  # not the same as an empty ledger: a sink that starts at the end would skip what it missed
         ends = self._assign_all(consumer, list(topic.partitions))
-        newest: dict[bytes, deque[bytes]] = {}
+        kept: dict[bytes, _Kept] = {}
         stalled = Deadline.after(self._clock, STALLED_S)
         while ends:
             if stalled.passed or self._stop.is_set():
@@ -118,11 +149,13 @@ class KafkaLedgerHistory:
                 stalled = Deadline.after(self._clock, STALLED_S)
             for message in messages:
                 key, value = message.key(), message.value()
-                if message.error() is None and isinstance(key, bytes) and isinstance(value, bytes):
-                    newest.setdefault(key, deque(maxlen=ENTRIES_PER_KEY)).append(value)
+                if message.error() is not None or not isinstance(key, bytes) or not isinstance(value, bytes):
+                    continue
+                if key.startswith(self._own_keys):
+                    kept.setdefault(key, _Kept()).add(value)
             places = consumer.position([TopicPartition(self._health_topic, p) for p in ends])
             ends = {place.partition: ends[place.partition] for place in places if place.offset < ends[place.partition]}
-        return newest
+        return kept
 
     def _assign_all(self, consumer: Consumer, partitions: Iterable[int]) -> dict[int, int]:
         """Read every partition from its start; where each ends now, empty ones left out."""
@@ -137,9 +170,9 @@ class KafkaLedgerHistory:
         consumer.assign(starts)
         return ends
 
-    def _marks_of(self, newest: Mapping[bytes, Iterable[bytes]]) -> Marks:
+    def _marks_of(self, kept: Mapping[bytes, Iterable[bytes]]) -> Marks:
         marks: Marks = {}
-        for values in newest.values():
+        for values in kept.values():
             for value in values:
                 self._note(marks, value)
         return marks

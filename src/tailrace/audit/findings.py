@@ -68,7 +68,7 @@ MEANINGS = {
     FindingCode.WRONGLY_UNDECODABLE: "a gap or dead letter calls an event undecodable that can be read",
     FindingCode.LANE_START_MISSING: "the ledger has no lane start to go with this",
     FindingCode.UNREADABLE_HEALTH_RECORD: "a record of the health topic cannot be read",
-    FindingCode.WRONG_HEALTH_KEY: "a ledger entry is not keyed sink|topic|partition",
+    FindingCode.WRONG_HEALTH_KEY: "a ledger entry is not keyed group|sink|topic|partition",
     FindingCode.LEDGER_SPLIT: "entries of one sink and partition lie in several partitions of the health topic",
     FindingCode.NO_SUCH_EVENT: "the sink has a record of an event that the log does not have",
     FindingCode.NO_SUCH_PROJECTION: "the sink has a record that its event does not yield",

@@ -174,7 +174,7 @@ class Ledger:
         if lane is None or lane["topic"] != self._events_topic or lane["group"] not in ("", self._group):
             return
         sink_id, partition = lane["sink_id"], lane["partition"]
-        if message.key != f"{sink_id}|{lane['topic']}|{partition}".encode():
+        if message.key != f"{lane['group']}|{sink_id}|{lane['topic']}|{partition}".encode():
             self._findings.add(FindingCode.WRONG_HEALTH_KEY, sink_id, partition, f"offset {message.offset}")
         history = self._histories.setdefault((sink_id, partition), History())
         history.health_partitions.add(health_partition)

@@ -29,6 +29,11 @@ from tailrace.domain.ledger import (
 
 _SCHEMA_VERSION: Final = 1
 
+_FRAME_BYTES: Final = 10  # of the single-object encoding
+_ID_BEGINS: Final = b"telemetry."
+_ID_WITHIN_BYTES: Final = 13  # the version's varint, up to two bytes of length, and what the id begins with
+_LONGEST_LABELLED_BYTES: Final = 100  # what the id begins with, a sink's id of 63 characters, the longest label
+
 Fields = Mapping[str, Any]
 
 
@@ -45,9 +50,24 @@ class NotALedgerEntry:
     why: str
 
 
-def ledger_key(sink_id: str, topic: str, partition: int) -> bytes:
-    """The key of every entry about that sink and source partition: `sink|topic|partition`. Neither name holds a `|`."""
-    return f"{sink_id}|{topic}|{partition}".encode()
+def ledger_key(group: str, sink_id: str, topic: str, partition: int) -> bytes:
+    """The key of every entry about a group's sink and one source partition: `group|sink|topic|partition`.
+
+    No name holds a `|`. The group comes first, so that a reader can pass over those of others by their keys alone.
+    """
+    return f"{group}|{sink_id}|{topic}|{partition}".encode()
+
+
+def entry_label(value: bytes) -> str | None:
+    """The payload that an entry names in its id, found without decoding it; None for what is no entry of a worker.
+
+    A ledger of a week holds far more than anybody wants to know of it, and decoding is what reading it takes its time
+    for. Only the first two fields are relied on, and that no sink id of a worker holds a dot.
+    """
+    begin = value.find(_ID_BEGINS, _FRAME_BYTES, _FRAME_BYTES + _ID_WITHIN_BYTES)
+    parts = value[begin : begin + _LONGEST_LABELLED_BYTES].split(b".", 3) if begin >= 0 else []
+    label = parts[2].decode("ascii", "replace") if len(parts) == 4 else ""
+    return label if label in _READERS else None
 
 
 class LedgerCodec:
@@ -82,7 +102,7 @@ class LedgerCodec:
             label: payload,
         }
         fields["record_id"] += f".{crc32(self._write(fields)):08x}"
-        return ledger_key(lane.sink_id, entry.topic, entry.partition), self._frame + self._write(fields)
+        return ledger_key(lane.group, lane.sink_id, entry.topic, entry.partition), self._frame + self._write(fields)
 
     def decode(self, value: bytes | None) -> LedgerEntry | NotALedgerEntry:
         """The entry in a record's value; never raises, whatever the bytes."""

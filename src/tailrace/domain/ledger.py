@@ -1,7 +1,7 @@
 """The ledger's entries as values: what a sink did not get and why, and the marks an audit needs to decide the rest.
 
-A worker publishes each entry on the health topic, keyed `sink|topic|partition`, and holds every cursor back until the
-gaps below it are acknowledged there (invariants I1 and I2 in docs/DESIGN.md).
+A worker publishes each entry on the health topic, keyed `group|sink|topic|partition`, and holds every cursor back until
+the gaps below it are acknowledged there (invariants I1 and I2 in docs/DESIGN.md).
 """
 
 from dataclasses import dataclass

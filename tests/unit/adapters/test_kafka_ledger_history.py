@@ -2,23 +2,35 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from tailrace.adapters.kafka_ledger import ENTRIES_PER_KEY, STALLED_S, KafkaLedgerHistory
+from tailrace.adapters.kafka_ledger import STALLED_S, KafkaLedgerHistory
 from tailrace.codec.ledger import LedgerCodec
 from tailrace.codec.schemas import SchemaStore
-from tailrace.domain.kinds import SinkKind
-from tailrace.domain.ledger import CursorOrigin, ExportMark, LaneIdentity, LaneStarted, LedgerEntry
+from tailrace.domain.kinds import FailureKind, SinkKind
+from tailrace.domain.ledger import (
+    CursorOrigin,
+    ExportMark,
+    Gap,
+    GapRun,
+    LaneIdentity,
+    LaneStarted,
+    LedgerEntry,
+    SinkFailed,
+    SinkRecovered,
+)
 from tailrace.runtime.ports import LedgerMark
 from tests.unit.runtime.fakes import FakeClock
 
 HEALTH, EVENTS, GROUP = "telemetry.health", "agent.events", "tailrace"
 CODEC = LedgerCodec(SchemaStore())
 LANE = LaneIdentity(sink_id="a", sink_kind=SinkKind.TEST, start_id="s1", group=GROUP)
+MANY = 200
+"""More entries than anybody keeps of one sink and partition."""
 
 
 @dataclass
@@ -121,6 +133,34 @@ def mark(next_offset: int) -> ExportMark:
     )
 
 
+def gap(first_offset: int) -> Gap:
+    return Gap(
+        lane=LANE,
+        topic=EVENTS,
+        partition=3,
+        reason=FailureKind.UNDECODABLE,
+        detail="malformed",
+        runs=(GapRun(first_offset, first_offset, ()),),
+        records=1,
+    )
+
+
+def trouble(offset: int) -> list[LedgerEntry]:
+    failed = SinkFailed(
+        lane=LANE,
+        topic=EVENTS,
+        partition=3,
+        offset=offset,
+        failure_kind=FailureKind.SINK_UNAVAILABLE,
+        terminal_preserved=True,
+        dropped_count=0,
+        last_acknowledged_offset=None,
+        detail="_MSG_TIMED_OUT",
+        reminder=True,
+    )
+    return [failed, SinkRecovered(lane=LANE, topic=EVENTS, partition=3, offset=offset, failed_for_ms=1)]
+
+
 def hidden(code: int) -> FakeTopicMetadata:
     """As a broker answers about a topic that it cannot or will not speak of: an error, and no partitions."""
     return FakeTopicMetadata({}, KafkaError(code))
@@ -151,15 +191,51 @@ def test_a_topic_without_records_is_one() -> None:
 
 def test_the_last_mark_counts_however_many_came_before() -> None:
     """A week of marks is read, and only the last of each sink and partition are looked into."""
-    consumer = ledger(started(5), *(mark(offset) for offset in range(10, 10 + 3 * ENTRIES_PER_KEY)))
-    assert history(consumer).last_marks("a") == {3: LedgerMark(9 + 3 * ENTRIES_PER_KEY, None)}
+    consumer = ledger(started(5), *(mark(offset) for offset in range(10, 10 + MANY)))
+    assert history(consumer).last_marks("a") == {3: LedgerMark(9 + MANY, "topic-id")}
     assert history(ledger(started(5), mark(9))).last_marks("a") == {3: LedgerMark(9, "topic-id")}
+
+
+def test_the_last_mark_counts_however_many_gaps_come_behind_it() -> None:
+    """A flood of poison, or a sink that fails for a day: a gap says where events are missing, not where to go on."""
+    flood: list[LedgerEntry] = [entry for n in range(MANY) for entry in (gap(50 + n), *trouble(50 + n))]
+    assert history(ledger(started(5), mark(9), *flood)).last_marks("a") == {3: LedgerMark(9, "topic-id")}
+    assert history(ledger(started(5), *flood)).last_marks("a") == {3: LedgerMark(5, "topic-id")}
+
+
+def test_a_later_lane_start_counts_more_than_the_marks_before_it() -> None:
+    """It says where the lane stood when it began, which a cursor that was set back makes lower."""
+    again = replace(started(7), topic_id="new-id")
+    assert history(ledger(started(5), mark(9), again)).last_marks("a") == {3: LedgerMark(7, "new-id")}
+    assert history(ledger(started(5), mark(9), again, mark(8))).last_marks("a") == {3: LedgerMark(8, "new-id")}
+
+
+def test_the_first_gap_is_all_that_a_shortened_ledger_may_have_left() -> None:
+    """Its lane was past everything below it; the later ones would pass over what is between them."""
+    assert history(ledger(*(gap(50 + n) for n in range(MANY)))).last_marks("a") == {3: LedgerMark(50, None)}
+
+
+def test_marks_of_another_group_take_no_room_from_ours() -> None:
+    """Two groups may share a health topic, and have sinks of one name on the same events topic."""
+    theirs = replace(LANE, group="another")
+    crowd = [replace(mark(1_000 + n), lane=theirs) for n in range(MANY)]
+    assert history(ledger(started(5), *crowd)).last_marks("a") == {3: LedgerMark(5, "topic-id")}
+
+
+def test_an_entry_of_a_newer_version_leaves_the_one_before_it() -> None:
+    """Its bytes cannot be read here; that is no reason to take the sink for a new one."""
+    consumer = ledger(started(5), mark(9))
+    key, value = CODEC.encode(mark(12))
+    assert value is not None
+    consumer.log.append((key, value[:2] + bytes(8) + value[10:]))
+    assert history(consumer).last_marks("a") == {3: LedgerMark(9, "topic-id")}
 
 
 def test_somebody_elses_records_say_nothing() -> None:
     """The topic may be shared, and a start does not depend on who else writes there."""
     consumer = ledger(started(5))
-    consumer.log[1:] = [(b"key", b"not a ledger entry"), (None, None), (b"key", None)]
+    ours = consumer.log[0][0]
+    consumer.log[1:] = [(b"key", b"not a ledger entry"), (None, None), (b"key", None), (ours, b"x"), (ours, None)]
     assert history(consumer).last_marks("a") == {3: LedgerMark(5, "topic-id")}
 
 

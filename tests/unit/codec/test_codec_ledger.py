@@ -1,12 +1,13 @@
 """Ledger entries survive the health topic, and what is no entry is told apart from one."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tailrace.codec.ledger import LedgerCodec, NotALedgerEntry, ledger_key
+from tailrace.codec.ledger import LedgerCodec, NotALedgerEntry, entry_label, ledger_key
 from tailrace.domain.kinds import FailureKind, ProjectionKind, SinkKind
 from tailrace.domain.ledger import (
     CursorOrigin,
@@ -19,10 +20,11 @@ from tailrace.domain.ledger import (
     SinkFailed,
     SinkRecovered,
 )
+from tailrace.settings.values import SINK_ID_PATTERN
 from tests.unit.codec.written import frame, read, schema_json, store, write
 
 CODEC = LedgerCodec(store())
-LANE = LaneIdentity(sink_id="analytics", sink_kind=SinkKind.DURABLE_TRACE, start_id="start-1")
+LANE = LaneIdentity(sink_id="analytics", sink_kind=SinkKind.DURABLE_TRACE, start_id="start-1", group="tailrace")
 PLACE: dict[str, Any] = {"lane": LANE, "topic": "agent.events", "partition": 3}
 
 GAP = Gap(
@@ -57,7 +59,7 @@ ENTRIES: tuple[LedgerEntry, ...] = (GAP, STARTED, MARK, FAILED, RECOVERED)
 
 NUMBERS = st.integers(0, 2**63 - 1)
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
-LANES = st.builds(LaneIdentity, sink_id=WORDS, sink_kind=st.sampled_from(SinkKind), start_id=WORDS)
+LANES = st.builds(LaneIdentity, sink_id=WORDS, sink_kind=st.sampled_from(SinkKind), start_id=WORDS, group=WORDS)
 PLACES: dict[str, Any] = {"lane": LANES, "topic": WORDS, "partition": st.integers(0, 2**31 - 1)}
 RUNS = st.builds(GapRun, NUMBERS, NUMBERS, st.lists(st.sampled_from(ProjectionKind), max_size=3).map(tuple))
 DROPPED = st.lists(st.tuples(st.sampled_from(FailureKind), NUMBERS), max_size=3).map(tuple)
@@ -108,7 +110,7 @@ ANY_ENTRY: st.SearchStrategy[LedgerEntry] = st.one_of(
 def test_any_entry_comes_back_as_it_was(entry: LedgerEntry) -> None:
     key, value = CODEC.encode(entry)
     assert CODEC.decode(value) == entry
-    assert key == ledger_key(entry.lane.sink_id, entry.topic, entry.partition)
+    assert key == ledger_key(entry.lane.group, entry.lane.sink_id, entry.topic, entry.partition)
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: type(entry).__name__)
@@ -116,7 +118,7 @@ def test_the_record_is_one_of_the_health_schema(entry: LedgerEntry) -> None:
     """Framed, readable by anybody with the schema, with exactly the payload that it names, and no content."""
     key, value = CODEC.encode(entry)
     schema = schema_json("health_record")
-    assert key == b"analytics|agent.events|3"
+    assert key == b"tailrace|analytics|agent.events|3"
     assert value.startswith(frame(schema))
     record = read(schema, value[10:])
     payloads = {
@@ -135,7 +137,7 @@ def test_the_record_is_one_of_the_health_schema(entry: LedgerEntry) -> None:
         "sink_id": "analytics",
         "sink_kind": "durable_trace",
         "start_id": "start-1",
-        "group": "",
+        "group": "tailrace",
         "topic": "agent.events",
         "partition": 3,
     }
@@ -211,6 +213,24 @@ _GAP = {"reason": "unknown", "records": 1}
 )
 def test_what_is_no_entry_is_said_so(value: bytes | None, why: str) -> None:
     assert CODEC.decode(value) == NotALedgerEntry(why)
+
+
+SINK_IDS = st.from_regex(SINK_ID_PATTERN, fullmatch=True)
+
+
+@settings(deadline=None)
+@given(ANY_ENTRY, SINK_IDS)
+def test_what_an_entry_is_can_be_told_without_decoding_it(entry: LedgerEntry, sink_id: str) -> None:
+    """Whatever a worker may write: its sink ids hold no dot."""
+    _, value = CODEC.encode(replace(entry, lane=replace(entry.lane, sink_id=sink_id)))
+    assert entry_label(value) == read(HEALTH, value[10:])["payload_kind"]
+
+
+@pytest.mark.parametrize(
+    "value", [b"", b"telemetry.a.gap.1", frame(HEALTH), foreign(payload_kind="usage", usage=_USAGE)]
+)
+def test_what_is_no_entry_of_a_worker_has_no_label(value: bytes) -> None:
+    assert entry_label(value) is None
 
 
 @settings(max_examples=300, deadline=None)
