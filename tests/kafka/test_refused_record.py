@@ -52,3 +52,5 @@ def test_records_too_large_for_one_sinks_topic_are_letters_and_gaps_there_and_re
         headers = dict(letter.headers() or [])
         assert headers["__connect.errors.stage"] == b"TASK_PUT"
         assert headers["__connect.errors.class.name"] == b"tailrace.sink.narrow"
+        assert headers["tailrace.group"] == stage.group.encode()
+        assert headers["tailrace.sink"] == b"narrow"

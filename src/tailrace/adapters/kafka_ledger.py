@@ -82,13 +82,14 @@ class KafkaLedger:
 class KafkaRefusedLetters:
     """Puts records that a sink refused for ever on the dead-letter topic. Thread-safe; never blocks."""
 
-    def __init__(self, journal: Journal, events_topic: str, *, raw: bool) -> None:
+    def __init__(self, journal: Journal, events_topic: str, group: str, *, raw: bool) -> None:
         self._journal = journal
         self._events_topic = events_topic
+        self._group = group
         self._raw = raw
 
     def submit(self, letter: RefusedRecord) -> JournalTicket | None:
-        return self._journal.submit(refused_letter(self._events_topic, letter, raw=self._raw))
+        return self._journal.submit(refused_letter(self._events_topic, self._group, letter, raw=self._raw))
 
 
 class KafkaLedgerHistory:

@@ -43,9 +43,10 @@ class DurableTraceSink:
 class DeadLetterSink:
     """The dead letters of undecodable events: where, how large, why; raw bytes only if the operator says so."""
 
-    def __init__(self, shipper: Shipper, topic: str, *, raw: bool) -> None:
+    def __init__(self, shipper: Shipper, topic: str, group: str, *, raw: bool) -> None:
         self._shipper = shipper
         self._topic = topic
+        self._group = group
         self._raw = raw
 
     def export(self, batch: Sequence[Undecodable], interrupt: Interrupt) -> ExportOutcome:
@@ -66,6 +67,7 @@ class DeadLetterSink:
             stage=UNDECODABLE_STAGE,
             class_name="tailrace.projector",
             reason=event.reason.value,
+            group=self._group,
         )
         if self._raw:
             return Shipment(event.key, event.value, headers)
@@ -81,7 +83,7 @@ class DeadLetterSink:
         return Shipment(_letter_key(self._topic, event.partition), _as_json(described), headers)
 
 
-def refused_letter(topic: str, refused: RefusedRecord, *, raw: bool) -> Shipment:
+def refused_letter(topic: str, group: str, refused: RefusedRecord, *, raw: bool) -> Shipment:
     """The dead letter of a telemetry record that one sink refused for ever."""
     record = refused.record
     headers = letter_headers(
@@ -91,7 +93,9 @@ def refused_letter(topic: str, refused: RefusedRecord, *, raw: bool) -> Shipment
         stage=REFUSED_STAGE,
         class_name=f"tailrace.sink.{refused.sink_id}",
         reason=refused.detail,
+        group=group,
     )
+    headers.append(("tailrace.sink", refused.sink_id.encode()))
     if raw:
         return Shipment(record.key, record.value, headers)
     described: dict[str, str | int] = {
@@ -107,9 +111,13 @@ def refused_letter(topic: str, refused: RefusedRecord, *, raw: bool) -> Shipment
 
 
 def letter_headers(
-    topic: str, partition: int, offset: int, *, stage: str, class_name: str, reason: str
+    topic: str, partition: int, offset: int, *, stage: str, class_name: str, reason: str, group: str
 ) -> list[tuple[str, bytes]]:
-    """Where a dead letter comes from, in Kafka Connect's header names; never a message text or a stack trace."""
+    """Where a dead letter comes from, in Kafka Connect's header names; never a message text or a stack trace.
+
+    `tailrace.group` says whose it is: groups that read the same events may share a topic for their dead letters, and
+    each has to account for an event nobody can read with a letter of its own.
+    """
     return [
         ("__connect.errors.topic", topic.encode()),
         ("__connect.errors.partition", str(partition).encode()),
@@ -117,6 +125,7 @@ def letter_headers(
         ("__connect.errors.stage", stage.encode()),
         ("__connect.errors.class.name", class_name.encode()),
         ("tailrace.reason", reason.encode()),
+        ("tailrace.group", group.encode()),
     ]
 
 

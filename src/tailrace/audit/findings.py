@@ -107,6 +107,7 @@ class NoteCode(StrEnum):
     FILES_ROTATED_AWAY = "files_rotated_away"
     TORN_LINE = "torn_line"
     FOREIGN_LEDGER_ENTRY = "foreign_ledger_entry"
+    FOREIGN_LETTER = "foreign_letter"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,11 @@
-"""Dead letters: of events that nobody could read, and of records that one sink refused for ever."""
+"""Dead letters: of events that nobody could read, and of records that one sink refused for ever.
+
+Several groups of workers may write theirs to one topic; each letter says in a header whose it is.
+"""
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tailrace.audit.arrivals import DIGEST_BYTES, Arrivals
@@ -11,8 +14,8 @@ from tailrace.audit.findings import FindingCode, Findings
 from tailrace.audit.plan import DeadLetterPlan
 from tailrace.audit.rules import WHOLE_EVENT, unit
 
-_UNDECODABLE_STAGE = b"VALUE_CONVERTER"  # Kafka Connect's word for a record that could not be read
-_SINK_CLASS = "tailrace.sink."  # before the id of the sink that refused a record
+_CONNECT_NAMES = ("topic", "partition", "offset", "stage")
+_UNDECODABLE_STAGE = "VALUE_CONVERTER"  # Kafka Connect's word for a record that could not be read
 
 
 def letter_digest(event_value: bytes | None) -> bytes:
@@ -38,34 +41,53 @@ class Letters:
 
 
 def read_letters(
-    reads: Iterator[PartitionRead], plan: DeadLetterPlan, events_topic: str, findings: Findings
+    reads: Iterator[PartitionRead], plan: DeadLetterPlan, events_topic: str, group: str, findings: Findings
 ) -> Letters:
-    """Take in the dead-letter topic by its headers, and the digest each letter has of its event."""
+    """Take in the group's letters by their headers, and the digest each has of its event."""
     letters = Letters()
     for read in reads:
         for message in read.messages:
-            where = f"partition {read.partition} offset {message.offset}"
             headers = dict(message.headers)
+            if headers.get("tailrace.group", group.encode()) != group.encode():
+                continue
             try:
-                topic = (headers["__connect.errors.topic"] or b"").decode()
-                partition = int(headers["__connect.errors.partition"] or b"")
-                offset = int(headers["__connect.errors.offset"] or b"")
-                stage, class_name = headers["__connect.errors.stage"], headers["__connect.errors.class.name"]
+                origin = _origin(headers, events_topic)
             except (KeyError, ValueError):
+                where = f"partition {read.partition} offset {message.offset}"
                 findings.add(FindingCode.LETTER_WITHOUT_ORIGIN, plan.lane_id, example=where)
                 continue
-            if topic != events_topic or not (partition >= 0 and offset >= 0):
-                findings.add(FindingCode.LETTER_WITHOUT_ORIGIN, plan.lane_id, example=where)
-            elif stage == _UNDECODABLE_STAGE:
-                content = _stated_digest(message, plan)
-                letters.undecodable.add(partition, unit(offset, WHOLE_EVENT), read.partition, message.offset, content)
-            else:
-                sink_id = (class_name or b"").decode(errors="replace").removeprefix(_SINK_CLASS)
-                letters.refused.add((sink_id, partition, offset))
+            if origin.sink_id is not None:
+                letters.refused.add((origin.sink_id, origin.partition, origin.offset))
+                continue
+            number, content = unit(origin.offset, WHOLE_EVENT), _stated_digest(message, plan)
+            letters.undecodable.add(origin.partition, number, read.partition, message.offset, content)
         if read.low > 0:
             letters.trimmed = True
             letters.undecodable.trimmed_partitions.add(read.partition)
     return letters
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """The event a letter is about, and the sink that refused a record of it; None: nobody could read the event."""
+
+    partition: int
+    offset: int
+    sink_id: str | None
+
+
+def _origin(headers: Mapping[str, bytes | None], events_topic: str) -> _Origin:
+    """Raises KeyError or ValueError where the headers do not say, or say another events topic."""
+    topic, partition, offset, stage, _ = (
+        (headers[name] or b"").decode()
+        for name in (*(f"__connect.errors.{name}" for name in _CONNECT_NAMES), "tailrace.group")
+    )
+    refused = stage != _UNDECODABLE_STAGE
+    sink_id = (headers["tailrace.sink"] or b"").decode() if refused else None
+    origin = _Origin(int(partition), int(offset), sink_id)
+    if topic != events_topic or origin.partition < 0 or origin.offset < 0:
+        raise ValueError
+    return origin
 
 
 def _stated_digest(message: Message, plan: DeadLetterPlan) -> bytes:

@@ -151,7 +151,10 @@ class _Proof:
         there = {partition.partition for partition in partitions}
         letters = self._gathered.letters
         for sink_id, partition, offset in sorted(letters.refused if letters is not None else ()):
-            if sink_id not in known or partition not in there:
+            if sink_id not in known:
+                # One that was taken out of the configuration; its letters stay as long as their topic keeps them.
+                self._notes.add(NoteCode.FOREIGN_LETTER, sink_id, partition, offset)
+            elif partition not in there:
                 self._findings.add(FindingCode.LETTER_UNEXPLAINED, sink_id, partition, offset)
         for sink_id, arrivals in self._gathered.arrivals.items():
             for source, columns in (arrivals.columns if arrivals is not None else {}).items():

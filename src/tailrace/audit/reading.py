@@ -47,7 +47,7 @@ class Gathering:
         letters = None
         if (dead_letter := self._plan.dead_letter) is not None:
             reads = self._watched(evidence.dead_letters(), dead_letter.lane_id, raw=dead_letter.raw)
-            letters = read_letters(reads, dead_letter, self._plan.events_topic, self._findings)
+            letters = read_letters(reads, dead_letter, self._plan.events_topic, self._plan.group, self._findings)
             arrivals[dead_letter.lane_id] = letters.undecodable
         ledger = Ledger(self._plan.events_topic, self._plan.group, self._schemas, self._findings)
         ledger.read(self._watched(evidence.health(), ""), ends)

@@ -199,7 +199,8 @@ class _Journals:
         if settings.dead_letter.topic is not None:
             letters = journal("dead_letters", settings.dead_letter.topic)
             self.all.append(letters)
-            self.refused = KafkaRefusedLetters(letters, settings.events.topic, raw=settings.dead_letter.raw)
+            events, raw = settings.events, settings.dead_letter.raw
+            self.refused = KafkaRefusedLetters(letters, events.topic, events.group, raw=raw)
 
 
 def _lane_plans(around: Surroundings) -> list[_LanePlan]:
@@ -227,7 +228,9 @@ def _lane_plans(around: Surroundings) -> list[_LanePlan]:
                 lane,
                 OverflowPolicy.REPLAY_FROM_LOG,
                 DeadLetterSorting(),
-                DeadLetterSink(shipper, settings.events.topic, raw=settings.dead_letter.raw),  # type: ignore[arg-type]
+                DeadLetterSink(  # type: ignore[arg-type]
+                    shipper, settings.events.topic, settings.events.group, raw=settings.dead_letter.raw
+                ),
                 "dead_letter",
                 paces=False,
             )

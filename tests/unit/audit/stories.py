@@ -503,7 +503,7 @@ def _elsewhere(batch: list[Arrived], met: Arrived) -> list[Arrived]:
     return [replace(one) for one in batch if one.sink_partition != met.sink_partition and not one.refused]
 
 
-def letter_of(unit: Unit, event_value: bytes | None, stage: str, class_name: str) -> Arrived:
+def letter_of(unit: Unit, event_value: bytes | None, stage: str, class_name: str, *, group: str = "group") -> Arrived:
     """A dead letter as the worker writes it, without the raw bytes."""
     partition, offset, _ = unit
     headers: list[tuple[str, bytes | None]] = [
@@ -512,6 +512,9 @@ def letter_of(unit: Unit, event_value: bytes | None, stage: str, class_name: str
         ("__connect.errors.offset", str(offset).encode()),
         ("__connect.errors.stage", stage.encode()),
         ("__connect.errors.class.name", class_name.encode()),
+        ("tailrace.group", group.encode()),
     ]
+    if stage == "TASK_PUT":
+        headers.append(("tailrace.sink", class_name.removeprefix("tailrace.sink.").encode()))
     described = {"offset": offset, "value_sha256": sha256(event_value or b"").hexdigest()}
     return Arrived(unit, 0, f"{TOPIC}|{partition}".encode(), json.dumps(described).encode(), headers)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tailrace.audit import AuditOptions, FindingCode
+from tailrace.audit import AuditOptions, FindingCode, NoteCode
 from tailrace.domain.ledger import ExportMark, Gap, LaneStarted, SinkFailed
 from tests.unit.audit.corruptions import (
     add_gap,
@@ -25,6 +25,9 @@ from tests.unit.audit.stories import LETTERS, Arrived, Story, Temper, Written, l
 CALM = Temper()
 TORN = Temper(lives=3, drops=0.1)
 UNFINISHED = Temper(stops_early=True)
+
+GROUP = "tailrace.group"
+"""The header of a dead letter that says whose it is."""
 
 SEEN: set[str] = set()
 """Codes that some test here has provoked; the last test compares them with all there are."""
@@ -463,11 +466,46 @@ def without_header(record: Arrived, name: str) -> None:
     record.headers = [header for header in record.headers if header[0] != name]
 
 
-@pytest.mark.parametrize("name", ["topic", "partition", "offset", "stage", "class.name"])
+@pytest.mark.parametrize("name", [*(f"__connect.errors.{n}" for n in ("topic", "partition", "offset", "stage")), GROUP])
 def test_a_dead_letter_without_its_origin_is_found(name: str) -> None:
     story = calm()
-    without_header(story.letters[0], f"__connect.errors.{name}")
+    without_header(story.letters[0], name)
     assert_found(story, FindingCode.LETTER_WITHOUT_ORIGIN)
+
+
+def test_a_dead_letter_of_a_refused_record_that_does_not_name_the_sink_is_found() -> None:
+    story = refusing()
+    letter = next(one for one in story.letters if dict(one.headers)["__connect.errors.stage"] == b"TASK_PUT")
+    without_header(letter, "tailrace.sink")
+    assert FindingCode.LETTER_WITHOUT_ORIGIN in story.codes()
+
+
+def letters_of_another_group(story: Story) -> list[Arrived]:
+    """The same letters as a second group of workers writes them, with the same dead-letter topic."""
+    theirs = [copy_of(letter) for letter in story.letters]
+    for letter in theirs:
+        letter.headers = [(name, b"another" if name == GROUP else value) for name, value in letter.headers]
+    return theirs
+
+
+def test_dead_letters_of_another_group_stand_in_for_none_of_ours() -> None:
+    story = refusing()
+    theirs = letters_of_another_group(story)
+    ours = {dict(letter.headers)["__connect.errors.stage"] for letter in story.letters}
+    assert ours == {b"TASK_PUT", b"VALUE_CONVERTER"}
+    story.letters = theirs
+    assert story.codes() == {FindingCode.MISSING, FindingCode.REFUSAL_WITHOUT_LETTER}
+
+
+def test_dead_letters_of_another_group_are_none_of_an_audits_business() -> None:
+    """Neither a copy of what ours say, nor a letter about another topic, nor of a sink that we do not have."""
+    story = refusing()
+    story.letters.extend(letters_of_another_group(story))
+    elsewhere = letter_of((7, 0, "event"), b"", "TASK_PUT", "tailrace.sink.theirs", group="another")
+    elsewhere.headers[0] = ("__connect.errors.topic", b"other.events")
+    story.letters.append(elsewhere)
+    assert story.codes() == set()
+    assert NoteCode.FOREIGN_LETTER not in story.notes()
 
 
 def test_a_dead_letter_of_another_events_topic_is_found() -> None:
@@ -477,10 +515,10 @@ def test_a_dead_letter_of_another_events_topic_is_found() -> None:
     assert_found(story, FindingCode.LETTER_WITHOUT_ORIGIN)
 
 
-@pytest.mark.parametrize("sink", ["analytics", "nobody"])
-def test_a_dead_letter_of_a_record_nobody_refused_is_found(sink: str) -> None:
+@pytest.mark.parametrize("partition", [0, 7])
+def test_a_dead_letter_of_a_record_nobody_refused_is_found(partition: int) -> None:
     story = calm()
-    story.letters.append(letter_of((0, 0, "progress"), None, "TASK_PUT", f"tailrace.sink.{sink}"))
+    story.letters.append(letter_of((partition, 0, "progress"), None, "TASK_PUT", "tailrace.sink.analytics"))
     assert_found(story, FindingCode.LETTER_UNEXPLAINED)
 
 

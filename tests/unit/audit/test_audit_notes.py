@@ -148,6 +148,16 @@ def test_a_sink_that_the_plan_does_not_name_is_told() -> None:
     assert NoteCode.FOREIGN_LEDGER_ENTRY in story.notes()
 
 
+def test_dead_letters_of_a_sink_that_was_taken_out_of_the_configuration_are_told_and_no_fault() -> None:
+    """The letters stay as long as their topic keeps them, and nothing about the sink can be proved any more."""
+    story = story_of(1, Temper(refusals=0.1), count=80)
+    assert any(dict(letter.headers).get("tailrace.sink") == b"billing" for letter in story.letters)
+    del story.sinks["billing"]
+    report = story.audit()
+    assert report.findings == ()
+    assert [note.sink_id for note in report.notes if note.code == NoteCode.FOREIGN_LETTER] == ["billing"]
+
+
 def doubtful(story: Story) -> int:
     """Make one event spell its tags in two blocks, which is legal and which a strict reader may still refuse."""
     schemas = Schemas()
