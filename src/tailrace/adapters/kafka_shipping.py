@@ -8,12 +8,19 @@ After any failure the producer is broken up and the caller resumes at the first 
 order survives in no other way: without the gapless guarantee a refused set is overtaken by the one behind it, and with
 it the producer is dead. For the same reason messages have no time-out of their own (`message.timeout.ms=0`): a set that
 times out is not fatal even under the guarantee, and what was produced after it would pass it. The deadline is ours.
+
+`produce_batch` is not used. It queues on behind a message that it could not queue, which breaks the order; and it takes
+longer: 1.2 to 1.3 microseconds per message with the dictionaries it wants, against 0.9 for `produce` called as it is
+here, arguments by position and callbacks made before. Made for each message, with arguments by name, the same call took
+2.2 [measured: 50 000 messages of 350 bytes, in batches of 1 000].
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
+from typing import NamedTuple, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -57,9 +64,25 @@ PREFERRED: Mapping[str, str | int | bool] = {"compression.type": "lz4"}
 """What a producer does unless the configuration says otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shipment:
-    """One message, ready to send."""
+PARTITION_BY_KEY = -1
+"""librdkafka's PARTITION_UA: the partitioner decides."""
+
+
+class Bare(Protocol):
+    """A message without headers, such as a telemetry record."""
+
+    @property
+    def key(self) -> bytes | None: ...
+
+    @property
+    def value(self) -> bytes | None: ...
+
+
+_Headers = list[tuple[str, str | bytes | None]]
+
+
+class Shipment(NamedTuple):
+    """One message with its headers, ready to send."""
 
     key: bytes | None
     value: bytes | None
@@ -120,17 +143,25 @@ class Shipper:
         self._clock = clock
         self._producer: Producer | None = None
         self._failures: list[_Failure] = []
+        self._notes: list[Callable[..., None]] = []
 
     def ship(self, batch: Sequence[Shipment], interrupt: Interrupt) -> ShippingOutcome:
         """Send all of `batch` in order and wait until the fate of each is known, at most the time-out.
 
         Messages may arrive twice if an earlier call ended with anything but `Arrived`; none arrives out of order.
         """
+        return self._ship(batch, [list(message.headers) or None for message in batch], interrupt)
+
+    def ship_bare(self, batch: Sequence[Bare], interrupt: Interrupt) -> ShippingOutcome:
+        """Like `ship`, for messages without headers."""
+        return self._ship(batch, [None] * len(batch), interrupt)
+
+    def _ship(self, batch: Sequence[Bare], headers: Sequence[_Headers | None], interrupt: Interrupt) -> ShippingOutcome:
         self._failures = []
         deadline = Deadline.after(self._clock, self._timeout_s)
         producer = self._producer or self._make_producer()
         self._producer = producer
-        refused_at_once = self._produce_all(producer, batch, interrupt, deadline)
+        refused_at_once = self._produce_all(producer, batch, headers, interrupt, deadline)
         while len(producer) and not self._failures and not interrupt.is_set() and not deadline.passed:
             self._poll(producer, POLL_S)
         if not len(producer) and not self._failures and refused_at_once is None:
@@ -165,39 +196,40 @@ class Shipper:
             self._poll(producer, POLL_S)
 
     def _produce_all(
-        self, producer: Producer, batch: Sequence[Shipment], interrupt: Interrupt, deadline: Deadline
+        self,
+        producer: Producer,
+        batch: Sequence[Bare],
+        headers: Sequence[_Headers | None],
+        interrupt: Interrupt,
+        deadline: Deadline,
     ) -> _Failure | None:
         """Queue the batch; the failure of the message that the client would not queue, if there is one."""
-        for index, message in enumerate(batch):
-            failure = self._produce(producer, index, message, interrupt, deadline)
-            # Nothing is queued behind a failure: what follows a failed message must not arrive before it.
-            if failure is not None or self._failures:
-                return failure
-        return None
-
-    def _produce(
-        self, producer: Producer, index: int, message: Shipment, interrupt: Interrupt, deadline: Deadline
-    ) -> _Failure | None:
+        produce, topic, notes = producer.produce, self._topic, self._notes_for(len(batch))
+        queued = 0
+        # Nothing is queued behind a failure: what follows a failed message must not arrive before it. Reports come
+        # from polls only, so between two of them nothing has to be looked at.
         while not self._failures:
             try:
-                producer.produce(
-                    self._topic,
-                    value=message.value,
-                    key=message.key,
-                    headers=list(message.headers) or None,
-                    on_delivery=partial(self._note, index),
-                )
+                rest = islice(zip(batch, headers, notes, strict=False), queued, None)
+                for message, its_headers, note in rest:
+                    produce(topic, message.value, message.key, PARTITION_BY_KEY, note, None, 0, its_headers)
+                    queued += 1
             except BufferError:
                 # The queue holds one batch; only what is still there from this one can be in the way.
                 if interrupt.is_set() or deadline.passed:
-                    return _Failure(index, KafkaError._QUEUE_FULL, "queue_full")  # noqa: SLF001 - librdkafka's own name
+                    return _Failure(queued, KafkaError._QUEUE_FULL, "queue_full")  # noqa: SLF001 - librdkafka's name
                 self._poll(producer, POLL_S)
             except KafkaException as refusal:
                 error = refusal.args[0]
-                return _Failure(index, error.code(), error.name())
+                return _Failure(queued, error.code(), error.name())
             else:
                 return None
         return None
+
+    def _notes_for(self, messages: int) -> Sequence[Callable[..., None]]:
+        """One callback per place in a batch, kept from batch to batch."""
+        self._notes += [partial(self._note, index) for index in range(len(self._notes), messages)]
+        return self._notes
 
     def _note(self, index: int, error: KafkaError | None, message: Message) -> None:
         del message

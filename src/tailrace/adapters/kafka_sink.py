@@ -29,8 +29,7 @@ class DurableTraceSink:
         self._shipper = shipper
 
     def export(self, batch: Sequence[ProjectedRecord], interrupt: Interrupt) -> ExportOutcome:
-        messages = [Shipment(record.key, record.value) for record in batch]
-        return as_export(self._shipper.ship(messages, interrupt))
+        return as_export(self._shipper.ship_bare(batch, interrupt))
 
     def abandon(self) -> None:
         self._shipper.abandon()

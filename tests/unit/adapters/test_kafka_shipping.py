@@ -45,6 +45,7 @@ class FakeProducer:
     capacity: int = 1_000
     dead: bool = False
     arrived: list[bytes | None] = field(default_factory=list)
+    headers: list[Sequence[tuple[str, bytes]] | None] = field(default_factory=list)
     purges: list[tuple[bool, bool]] = field(default_factory=list)
     on_poll: Callable[[], None] = lambda: None
     _held: dict[int, tuple[bytes | None, Callable[..., None]]] = field(default_factory=dict)
@@ -58,19 +59,24 @@ class FakeProducer:
         """As the real one: an empty producer is a producer."""
         return True
 
-    def produce(
+    def produce(  # noqa: PLR0917 - the client's own order
         self,
         topic: str,
         value: bytes | None,
         key: bytes | None,
+        partition: int,
+        callback: Callable[..., None],
+        on_delivery: None,
+        timestamp: int,
         headers: Sequence[tuple[str, bytes]] | None,
-        on_delivery: Callable[..., None],
     ) -> None:
+        assert (partition, on_delivery, timestamp) == (-1, None, 0), "by key, one callback, now"
         if len(self._held) >= self.capacity:
             raise BufferError
         if self.produced in self.at_once:
             raise KafkaException(KafkaError(self.at_once[self.produced]))
-        self._held[self.produced] = (value, on_delivery)
+        self._held[self.produced] = (value, callback)
+        self.headers.append(headers)
         self.produced += 1
 
     def poll(self, timeout: float) -> int:
@@ -127,7 +133,7 @@ class Rig:
 
     def ship(self, records: int) -> object:
         batch = [Shipment(b"key", str(index).encode()) for index in range(records)]
-        return self.shipper.ship(batch, self.interrupt)
+        return self.shipper.ship_bare(batch, self.interrupt)
 
 
 def all_of(first: int, end: int, code: int | None = None) -> list[Report]:
@@ -151,6 +157,15 @@ class TestArriving:
         rig.made[0].script.append(all_of(3, 6))
         assert rig.ship(3) == Arrived()
         assert len(rig.made) == 1
+
+    def test_headers_go_with_their_message(self) -> None:
+        """Also behind one that had to wait for room; a message without any gets none."""
+        rig = Rig()
+        rig.next.capacity = 1
+        rig.next.script.extend([all_of(0, 1), all_of(1, 2), all_of(2, 3)])
+        batch = [Shipment(b"k", b"0", [("a", b"1")]), Shipment(b"k", None, [("b", b"2")]), Shipment(None, b"2")]
+        assert rig.shipper.ship(batch, rig.interrupt) == Arrived()
+        assert rig.made[0].headers == [[("a", b"1")], [("b", b"2")], None]
 
     def test_a_full_queue_is_waited_out(self) -> None:
         """What is still there of this batch is on its way, and makes room as it arrives."""
