@@ -12,9 +12,10 @@ from tailrace.runtime.attachment import Attachment, LaneFacts
 from tailrace.runtime.catch_up import CatchUp, RateLimit
 from tailrace.runtime.clock import Deadline
 from tailrace.runtime.cursor_track import CursorTrack
+from tailrace.runtime.cutting import OfferSize
 from tailrace.runtime.exporter import BatchLimits, Exporter
 from tailrace.runtime.feed import Feed, Mode, Verdict
-from tailrace.runtime.intake import Intake, OfferSize
+from tailrace.runtime.intake import Intake
 from tailrace.runtime.lane import Lane, LaneParts, LaneRhythm
 from tailrace.runtime.lane_records import Intervals, LaneRecords
 from tailrace.runtime.offers import DeadLetterSorting, Offer, RecordSorting
@@ -93,7 +94,7 @@ class WatchedFeed(Feed):
         return self
 
     def offer(self, offer: Offer, now_s: float) -> Verdict:
-        before = self._places.get(offer.partition)
+        before = self._standing.places.get(offer.partition)
         was_live = before is not None and before.mode is Mode.LIVE and before.position >= offer.from_offset
         verdict = super().offer(offer, now_s)
         self.seen[f"offer {verdict.name.lower()}"] += 1
@@ -102,7 +103,8 @@ class WatchedFeed(Feed):
         return verdict
 
     def acknowledge(self, records: int) -> None:
-        gone = [item for item in list(self._queue.in_flight)[:records] if item.partition not in self._places]
+        in_flight = self._standing.queue.in_flight
+        gone = [item for item in in_flight[:records] if item.partition not in self._standing.places]
         self.seen["late acknowledgement after the partition was gone"] += len(gone)
         super().acknowledge(records)
 

@@ -30,9 +30,10 @@ from tailrace.runtime.attachment import Attachment, LaneFacts
 from tailrace.runtime.catch_up import CatchUp, RateLimit
 from tailrace.runtime.clock import Clock
 from tailrace.runtime.cursor_track import CursorTrack
+from tailrace.runtime.cutting import OfferSize
 from tailrace.runtime.exporter import BatchLimits, Exporter
 from tailrace.runtime.feed import Feed
-from tailrace.runtime.intake import Intake, OfferSize
+from tailrace.runtime.intake import Intake
 from tailrace.runtime.lane import Lane, LaneParts, LaneRhythm
 from tailrace.runtime.lane_records import Intervals, LaneRecords
 from tailrace.runtime.offers import DeadLetterSorting, RecordSorting, Sorting

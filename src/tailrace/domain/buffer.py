@@ -15,7 +15,7 @@ from typing import Generic
 from tailrace.domain.buffer_limits import BufferLimits, BufferStatistics
 from tailrace.domain.errors import ContractBroken, InvalidField
 from tailrace.domain.kinds import OverflowPolicy
-from tailrace.domain.load import Load, Sums
+from tailrace.domain.load import NOTHING, Load, Sums, weigh
 from tailrace.domain.overflow import (
     Admitted,
     AdmittedBySacrifice,
@@ -27,7 +27,8 @@ from tailrace.domain.overflow import (
     TerminalLost,
     dropped_by,
 )
-from tailrace.domain.waiting_line import Buffered, Entry, T, WaitingLine
+from tailrace.domain.shedding_line import SheddingLine
+from tailrace.domain.waiting_line import Buffered, PlainLine, T, WaitingLine
 
 __all__ = [
     "Admitted",
@@ -68,13 +69,12 @@ class SinkBuffer(Generic[T]):
         self._capacity_bytes = _UNBOUNDED if limits.capacity_bytes is None else limits.capacity_bytes
         self._progress_share = limits.progress_records
         self._progress_share_bytes = _UNBOUNDED if limits.progress_bytes is None else limits.progress_bytes
-        self._in_flight: deque[Entry[T]] = deque()
-        self._line: WaitingLine[T] = WaitingLine(policy)
-        self._next_ticket = 0
+        self._in_flight: deque[T] = deque()
+        self._in_flight_sums = NOTHING
+        self._line: WaitingLine[T] = _line_for(policy)
         self._bytes = 0
         self._progress = 0
         self._progress_bytes = 0
-        self._in_flight_bytes = 0
 
     def __len__(self) -> int:
         """Records that count against the capacity: queued and in flight."""
@@ -82,12 +82,12 @@ class SinkBuffer(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         """Every item from the front, in flight first; passes over all of them."""
-        yield from [entry[3] for entry in self._in_flight]
+        yield from list(self._in_flight)
         yield from self.queued()
 
     def queued(self) -> Iterator[T]:
         """The items that wait, from the front; passes over all of them."""
-        return iter([entry[3] for entry in self._line.entries()])
+        return iter(self._line.items())
 
     @property
     def size_bytes(self) -> int:
@@ -112,7 +112,7 @@ class SinkBuffer(Generic[T]):
             progress_records=self._progress,
             progress_bytes=self._progress_bytes,
             in_flight_records=len(self._in_flight),
-            in_flight_bytes=self._in_flight_bytes,
+            in_flight_bytes=self._in_flight_sums[1],
         )
 
     # ---------------------------------------------------------------------------------------------- entering
@@ -127,7 +127,7 @@ class SinkBuffer(Generic[T]):
         size, progress = item.size_bytes, not item.terminal_preserved
         sums = (1, size, 1, size) if progress else (1, size, 0, 0)
         if self._has_room([item], sums):
-            self._enter([(self._next_ticket, size, progress, item)], sums)
+            self._enter([item], sums)
             return _ADMITTED
         if self.policy is OverflowPolicy.REPLAY_FROM_LOG:
             return _ROOM_NEEDED
@@ -160,9 +160,7 @@ class SinkBuffer(Generic[T]):
         """Like `admit_all`, for items that are weighed already; O(1) when there is no room."""
         if not self._has_room(load.items, load.sums):
             return False
-        tickets = range(self._next_ticket, self._next_ticket + len(load.items))
-        weighed = zip(tickets, load.sizes, load.items, strict=True)
-        self._enter([(ticket, size, not item.terminal_preserved, item) for ticket, size, item in weighed], load.sums)
+        self._enter(load.items, load.sums)
         return True
 
     # ----------------------------------------------------------------------------------------------- leaving
@@ -180,8 +178,8 @@ class SinkBuffer(Generic[T]):
         if self._event_key is not None:
             self._keep_last_event_whole(taken, self._event_key)
         self._in_flight.extend(taken)
-        self._in_flight_bytes += sum([entry[1] for entry in taken])
-        return tuple([entry[3] for entry in taken])
+        self._in_flight_sums = _plus(self._in_flight_sums, weigh(taken))
+        return tuple(taken)
 
     def acknowledge(self, count: int) -> None:
         """Let the first `count` items in flight go: they are at the sink.
@@ -190,30 +188,30 @@ class SinkBuffer(Generic[T]):
         """
         if not 0 <= count <= len(self._in_flight):
             raise ContractBroken("acknowledge", f"{len(self._in_flight)} records are in flight, not {count}")
-        gone = [self._in_flight.popleft() for _ in range(count)]
-        self._in_flight_bytes -= sum([entry[1] for entry in gone])
+        if count == len(self._in_flight):  # which is how most batches end, and has been weighed
+            gone = self._in_flight_sums
+            self._in_flight.clear()
+        else:
+            gone = weigh([self._in_flight.popleft() for _ in range(count)])
+        self._in_flight_sums = _minus(self._in_flight_sums, gone)
         self._discount(gone)
 
     def give_back(self) -> int:
         """Put everything in flight back to the front of the queue, in order; how many that were."""
-        returned = len(self._in_flight)
-        while self._in_flight:
-            self._line.push_front(self._in_flight.pop())
-        self._in_flight_bytes = 0
-        return returned
+        returned = list(self._in_flight)
+        self._line.extend_front(returned)
+        self._in_flight.clear()
+        self._in_flight_sums = NOTHING
+        return len(returned)
 
     def clear(self, matches: Callable[[T], bool] | None = None) -> tuple[T, ...]:
         """Remove the queued items that match, or all of them, and return them in order.
 
         What is in flight stays. Passes over all queued items: meant for a detach or a revocation, not for every record.
         """
-        entries = self._line.entries()
-        removed = [entry for entry in entries if matches is None or matches(entry[3])]
-        if removed:
-            gone = {entry[0] for entry in removed}
-            self._line.replace_all(entry for entry in entries if entry[0] not in gone)
-            self._discount(removed)
-        return tuple([entry[3] for entry in removed])
+        removed = self._line.remove(matches or _everything)
+        self._discount(weigh(removed))
+        return tuple(removed)
 
     # --------------------------------------------------------------------------------------------- the rules
 
@@ -236,19 +234,19 @@ class SinkBuffer(Generic[T]):
             oldest = self._line.pop_oldest_progress()
             if oldest is None:
                 return TerminalLost(tuple(sacrificed))
-            self._discount([oldest])
-            sacrificed.append(oldest[3])
-        self._enter([(self._next_ticket, sums[1], False, item)], sums)
+            self._discount(weigh([oldest]))
+            sacrificed.append(oldest)
+        self._enter([item], sums)
         return AdmittedBySacrifice(tuple(sacrificed))
 
     def _coalesce(self, item: T, sums: Sums) -> OfferOutcome[T]:
         oldest = self._line.pop_oldest_of_run(item.run_key)
         if oldest is not None:
-            self._discount([oldest])
+            self._discount(weigh([oldest]))
         admitted = self._has_room([item], sums)
         if admitted:
-            self._enter([(self._next_ticket, sums[1], True, item)], sums)
-        return Coalesced(None if oldest is None else oldest[3], admitted=admitted)
+            self._enter([item], sums)
+        return Coalesced(oldest, admitted=admitted)
 
     def _is_one_event(self, items: Sequence[T]) -> bool:
         if len(items) <= 1 or self._event_key is None:
@@ -256,37 +254,54 @@ class SinkBuffer(Generic[T]):
         key = self._event_key(items[0])
         return all(self._event_key(item) == key for item in items)
 
-    def _keep_last_event_whole(self, taken: list[Entry[T]], event_key: Callable[[T], Hashable]) -> None:
+    def _keep_last_event_whole(self, taken: list[T], event_key: Callable[[T], Hashable]) -> None:
         """Where the cut went through an event, leave that event out, or finish it if it is the only one."""
         front = self._line.front()
         if front is None or not taken:
             return
-        key = event_key(front[3])
+        key = event_key(front)
         start = len(taken)
-        while start > 0 and event_key(taken[start - 1][3]) == key:
+        while start > 0 and event_key(taken[start - 1]) == key:
             start -= 1
         if start > 0:
-            while len(taken) > start:
-                self._line.push_front(taken.pop())
+            self._line.extend_front(taken[start:])
+            del taken[start:]
             return
-        while (front := self._line.front()) is not None and event_key(front[3]) == key:
+        while (front := self._line.front()) is not None and event_key(front) == key:
             taken.append(self._line.pop_front())
 
     # ----------------------------------------------------------------------------------------------- the sums
 
-    def _enter(self, entries: Sequence[Entry[T]], sums: Sums) -> None:
-        self._line.extend_back(entries)
-        records, size, progress, progress_bytes = sums
-        self._next_ticket += records
+    def _enter(self, items: Sequence[T], sums: Sums) -> None:
+        self._line.extend_back(items)
+        _, size, progress, progress_bytes = sums
         self._bytes += size
         self._progress += progress
         self._progress_bytes += progress_bytes
 
-    def _discount(self, gone: Sequence[Entry[T]]) -> None:
-        progress = [entry[1] for entry in gone if entry[2]]
-        self._bytes -= sum([entry[1] for entry in gone])
-        self._progress -= len(progress)
-        self._progress_bytes -= sum(progress)
+    def _discount(self, gone: Sums) -> None:
+        _, size, progress, progress_bytes = gone
+        self._bytes -= size
+        self._progress -= progress
+        self._progress_bytes -= progress_bytes
+
+
+def _line_for(policy: OverflowPolicy) -> WaitingLine[T]:
+    if policy is OverflowPolicy.REPLAY_FROM_LOG:
+        return PlainLine()
+    return SheddingLine(coalesces=policy is OverflowPolicy.COALESCE_PROGRESS_BY_RUN)
+
+
+def _everything(_item: object) -> bool:
+    return True
+
+
+def _plus(a: Sums, b: Sums) -> Sums:
+    return a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]
+
+
+def _minus(a: Sums, b: Sums) -> Sums:
+    return a[0] - b[0], a[1] - b[1], a[2] - b[2], a[3] - b[3]
 
 
 _ADMITTED = Admitted()

@@ -4,19 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tailrace.runtime.clock import Clock
+from tailrace.runtime.cutting import project_all, whole_offer
 from tailrace.runtime.feed import Feed
-from tailrace.runtime.offers import Offer
 from tailrace.runtime.ports import Damaged, Fetched, LaneLog, OutOfRange, Polled, Projector
 
 BURST_S = 0.5
 """The rate limit lets this much time's worth through at once, so that reads are full batches and not single events."""
-
-
-def project_all(projector: Projector, fetched: Fetched) -> Offer:
-    """Project consecutive events into an offer."""
-    entries = [(e.offset, projector.project(fetched.partition, e.offset, e.key, e.value)) for e in fetched.events]
-    newest = max((e.timestamp_ms for e in fetched.events), default=0)
-    return Offer(fetched.partition, fetched.from_offset, fetched.to_offset, newest, entries)
 
 
 @dataclass(slots=True)
@@ -123,6 +116,7 @@ class CatchUp:
                     self._reading[partition] = part.to_offset
                     if part.to_offset > self._damaged.get(partition, part.to_offset):
                         del self._damaged[partition]
-                    self._feed.enter_from_log(project_all(self._projector, part), self._clock.now_s())
+                    offer = whole_offer(part, project_all(self._projector, part))
+                    self._feed.enter_from_log(offer, self._clock.now_s())
         self._limit.spend(events)
         return Read(events, tuple(out_of_range), tuple(damaged))

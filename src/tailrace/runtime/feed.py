@@ -14,27 +14,18 @@ Where to go after a detach is the first offset that was still waiting in the buf
 
 import threading
 from collections.abc import Iterable
-from enum import Enum, auto
 
-from tailrace.domain.buffer import Load, RoomNeeded, SinkBuffer, SinkMarkedFailed, dropped_by
+from tailrace.domain.buffer import SinkBuffer
 from tailrace.domain.kinds import FailureKind
 from tailrace.domain.projected import LaneItem
-from tailrace.runtime.feed_statistics import FeedStatistics, Tally
-from tailrace.runtime.lane_queue import LaneQueue, Waiting
-from tailrace.runtime.noted import Noted
-from tailrace.runtime.offers import Offer, Sorting, sort_from
-from tailrace.runtime.place import Mode, Place, PlaceCounts, Step, Tried
+from tailrace.runtime.feed_statistics import FeedStatistics
+from tailrace.runtime.lane_queue import Waiting
+from tailrace.runtime.offers import Offer, Sorting
+from tailrace.runtime.place import Mode, Place, PlaceCounts, Step
 from tailrace.runtime.signal import Signal
+from tailrace.runtime.standing import Standing, Verdict
 
 __all__ = ["Feed", "FeedStatistics", "Mode", "PlaceCounts", "Step", "Verdict", "Waiting"]
-
-
-class Verdict(Enum):
-    """What became of an offer."""
-
-    TAKEN = auto()
-    NOTED = auto()  # the lane reads the log itself
-    HELD = auto()  # no room: nothing changed
 
 
 class Feed:
@@ -55,14 +46,7 @@ class Feed:
         room: Signal,
     ) -> None:
         self._lock = threading.Lock()
-        self._queue = LaneQueue(buffer)
-        self._sorting = sorting
-        self._max_ahead = max_ahead_records
-        self._places: dict[int, Place] = {}
-        self._noted: dict[int, Noted] = {}
-        self._ends: dict[int, int] = {}
-        self._tally = Tally()
-        self._overflowed: LaneItem | None = None
+        self._standing = Standing(buffer, sorting, max_ahead_records)
         self.work = work
         self.room = room
 
@@ -71,21 +55,18 @@ class Feed:
     def begin(self, partition: int, at: int) -> None:
         """The intake is going to offer this partition from `at` on."""
         with self._lock:
-            self._noted[partition] = Noted.at(at)
-            place = self._places.get(partition)
-            if place is not None and place.mode is Mode.LIVE and place.position < at:
-                self._read_log(place)
+            self._standing.begin(partition, at)
         self.work.ring()
 
     def end_at(self, partition: int, offset: int) -> None:
         """Nothing from `offset` on is read of this partition until it is assigned anew, also not from the log."""
         with self._lock:
-            self._ends[partition] = offset
+            self._standing.ends[partition] = offset
 
     def standing(self, partition: int, tag: int) -> tuple[Mode, int] | None:
         """The lane's mode and position under this assignment; None while it is not attached."""
         with self._lock:
-            place = self._places.get(partition)
+            place = self._standing.places.get(partition)
             return None if place is None or place.tag != tag else (place.mode, place.position)
 
     def lost_ahead(self, partition: int, first_offset: int, detail: str) -> None:
@@ -94,33 +75,24 @@ class Feed:
         For a lane that is live, which keeps its buffer, that is a gap; one that reads the log meets the loss itself.
         """
         with self._lock:
-            self._noted[partition] = Noted.at(first_offset)
-            place = self._places.get(partition)
-            if place is not None and place.mode is Mode.LIVE:
-                place.lose_below(first_offset, detail)
+            self._standing.lost_ahead(partition, first_offset, detail)
 
     def is_live(self, partition: int) -> bool:
         with self._lock:
-            place = self._places.get(partition)
+            place = self._standing.places.get(partition)
             return place is not None and place.mode is Mode.LIVE
 
     def has_work(self) -> bool:
         """Whether anything waits for the sink or is on its way to it."""
         with self._lock:
-            return len(self._queue) > 0
+            return len(self._standing.queue) > 0
 
     def offer(self, offer: Offer, now_s: float) -> Verdict:
         """Take the whole offer, or change nothing for want of room, or only note how far the intake is."""
         with self._lock:
-            place = self._live_place(offer, now_s)
-            if place is None:
-                verdict = Verdict.NOTED
-            else:
-                verdict = self._take_whole(place, offer, now_s)
-                if verdict is Verdict.HELD:
-                    return verdict
-            self._note(offer)
-        self.work.ring()
+            verdict = self._standing.offer(offer, now_s)
+        if verdict is not Verdict.HELD:
+            self.work.ring()
         return verdict
 
     def shed(self, offer: Offer, now_s: float) -> Verdict:
@@ -129,46 +101,27 @@ class Feed:
         HELD only when the lane has run as far ahead of its cursor as it may; then only detaching helps.
         """
         with self._lock:
-            place = self._live_place(offer, now_s)
-            if place is None:
-                verdict = Verdict.NOTED
-            elif place.ahead >= self._max_ahead:
-                return Verdict.HELD
-            else:
-                taken = self._tried(place, offer).taken
-                place.enter(offer, taken, held=0)
-                for item in taken.items:
-                    self._admit_or_shed(item, place)
-                verdict = Verdict.TAKEN
-            self._note(offer)
-        self.work.ring()
+            verdict = self._standing.shed(offer, now_s)
+        if verdict is not Verdict.HELD:
+            self.work.ring()
         return verdict
 
     def detach(self, partition: int, now_s: float) -> None:
         """The lane reads this partition from the log from now on; what waited in the buffer is read again."""
         with self._lock:
-            place = self._places.get(partition)
-            if place is not None and place.mode is Mode.LIVE:
-                self._fall_behind(place, now_s)
+            self._standing.detach(partition, now_s)
         self.work.ring()
 
     def revoke(self, partitions: Iterable[int]) -> None:
         """Take nothing more of these partitions; what is on its way may still be acknowledged."""
         with self._lock:
-            for partition in partitions:
-                place = self._places.get(partition)
-                if place is not None:
-                    self._clear(place)
-                    place.mode = Mode.HALTED
+            self._standing.revoke(partitions)
         self.work.ring()
 
     def forget(self, partitions: Iterable[int]) -> None:
         """These partitions are no longer ours: a late acknowledgement changes nothing from here on."""
         with self._lock:
-            for partition in partitions:
-                self._noted.pop(partition, None)
-                self._ends.pop(partition, None)
-                self._let_go(partition)
+            self._standing.forget(partitions)
         self.work.ring()
         self.room.ring()
 
@@ -180,16 +133,16 @@ class Feed:
         """
         wanted = set(partitions)
         with self._lock:
-            if any(item.partition in wanted for item in self._queue.in_flight):
+            if any(item.partition in wanted for item in self._standing.queue.in_flight):
                 return False
-            places = [self._places[p] for p in wanted if p in self._places]
+            places = [self._standing.places[p] for p in wanted if p in self._standing.places]
             return all(place.dealt_with <= place.cursor for place in places)
 
     def under_way(self, partitions: Iterable[int]) -> bool:
         """Whether the batch that was taken last still has records of these partitions."""
         wanted = set(partitions)
         with self._lock:
-            return any(item.partition in wanted for item in self._queue.in_flight)
+            return any(item.partition in wanted for item in self._standing.queue.in_flight)
 
     # ------------------------------------------------------------------------------------------------- the lane
 
@@ -199,39 +152,35 @@ class Feed:
         Only between batches, so that nothing of an earlier assignment is on its way.
         """
         with self._lock:
-            if self._queue.in_flight:
-                raise AssertionError("a lane attaches between batches")
-            noted = self._noted.get(partition)
-            mode = Mode.CATCHING_UP if noted is not None and cursor < noted.position else Mode.LIVE
-            self._places[partition] = Place.at(partition, cursor, tag, mode, now_s)
+            mode = self._standing.attach(partition, tag, cursor, now_s)
         self.room.ring()
         return mode
 
     def leave(self, partition: int, tag: int) -> None:
         """Undo an attachment that came too late: its assignment is over, though the next may be under way already."""
         with self._lock:
-            place = self._places.get(partition)
+            place = self._standing.places.get(partition)
             if place is not None and place.tag == tag:
-                self._let_go(partition)
+                self._standing.let_go(partition)
         self.room.ring()
 
     def halt(self, partition: int, tag: int, at: int) -> None:
         """Stand still on this partition until it is assigned anew: its cursor makes no sense on this log."""
         with self._lock:
-            self._let_go(partition)
-            self._places[partition] = Place.at(partition, at, tag, Mode.HALTED, 0.0)
+            self._standing.let_go(partition)
+            self._standing.places[partition] = Place.at(partition, at, tag, Mode.HALTED, 0.0)
 
     def stand_still(self, partition: int) -> None:
         """Read no further on this partition until it is assigned anew; what was taken is still exported."""
         with self._lock:
-            place = self._places.get(partition)
+            place = self._standing.places.get(partition)
             if place is not None and place.mode is Mode.CATCHING_UP:
                 place.mode = Mode.HALTED
 
     def cursor_at(self, partition: int, tag: int, cursor: int) -> None:
         """The ledger has cleared the way up to `cursor`."""
         with self._lock:
-            place = self._places.get(partition)
+            place = self._standing.places.get(partition)
             if place is not None and place.tag == tag:
                 place.cursor = cursor
         self.room.ring()
@@ -239,19 +188,13 @@ class Feed:
     def lost_below(self, partition: int, first_offset: int, detail: str) -> int:
         """The log now begins at `first_offset`: what this lane had not read below it is a gap. How many offsets."""
         with self._lock:
-            place = self._places.get(partition)
+            place = self._standing.places.get(partition)
             return 0 if place is None else place.lose_below(first_offset, detail)
 
     def log_positions(self) -> dict[int, int]:
         """Where the lane reads the log: catching-up partitions that are not too far ahead of their cursor."""
         with self._lock:
-            return {
-                partition: place.position
-                for partition, place in self._places.items()
-                if place.mode is Mode.CATCHING_UP
-                and place.ahead < self._max_ahead
-                and place.position < self._ends.get(partition, place.position + 1)
-            }
+            return self._standing.log_positions()
 
     def enter_from_log(self, offer: Offer, now_s: float) -> bool:
         """Take what the lane itself read. True if that made the place live.
@@ -260,14 +203,7 @@ class Feed:
         what was acknowledged instead may never end on a busy partition.
         """
         with self._lock:
-            place = self._places.get(offer.partition)
-            if place is None or place.mode is not Mode.CATCHING_UP or offer.from_offset > place.position:
-                return False
-            offer = offer.below(self._ends.get(offer.partition, offer.to_offset))
-            taken = sort_from(place.position, offer, self._sorting)
-            self._queue.read_from_log(taken.items)
-            place.enter(offer, taken, held=len(taken.items))
-            rejoined = self._rejoin(place, now_s)
+            rejoined = self._standing.enter_from_log(offer, now_s)
         self.room.ring()
         return rejoined
 
@@ -278,8 +214,7 @@ class Feed:
         this it would wait for the next event, and hold up whoever waits for an offer that is paced by it.
         """
         with self._lock:
-            behind = [place for place in self._places.values() if place.mode is Mode.CATCHING_UP]
-            rejoined = tuple(place.partition for place in behind if self._rejoin(place, now_s))
+            rejoined = self._standing.rejoin(now_s)
         if rejoined:
             self.room.ring()
         return rejoined
@@ -287,7 +222,7 @@ class Feed:
     def waiting(self) -> Waiting:
         """What could be taken now, for deciding whether to linger or to read on."""
         with self._lock:
-            return self._queue.waiting
+            return self._standing.queue.waiting
 
     def take(self, max_records: int, max_bytes: int) -> tuple[LaneItem, ...]:
         """The next batch in order, cut between events; what was read from the log goes first. Empty: nothing to do.
@@ -295,27 +230,18 @@ class Feed:
         The caller answers with `acknowledge`, `write_off` and at the end `give_back`, before it takes again.
         """
         with self._lock:
-            return self._queue.take(max_records, max_bytes)
+            return self._standing.queue.take(max_records, max_bytes)
 
     def acknowledge(self, records: int) -> None:
         """The first `records` of the batch are at the sink."""
         with self._lock:
-            gone, unfinished = self._queue.let_go(records)
-            for index, item in enumerate(gone, 1):
-                place = self._places.get(item.partition)
-                if place is not None:
-                    place.passes(item, unfinished=unfinished and index == len(gone))
-                    place.exported += 1
+            self._standing.acknowledge(records)
         self.room.ring()
 
     def write_off(self, reason: FailureKind, detail: str) -> None:
         """The first record of the batch will never be at the sink: it is a gap."""
         with self._lock:
-            (item,), unfinished = self._queue.let_go(1)
-            place = self._places.get(item.partition)
-            if place is not None:
-                place.passes(item, unfinished=unfinished)
-                place.misses(item, reason, detail)
+            self._standing.write_off(reason, detail)
         self.room.ring()
 
     def give_back(self) -> None:
@@ -326,113 +252,26 @@ class Feed:
         sent first; so they are read again, too. And what was revoked meanwhile is nobody's.
         """
         with self._lock:
-            for partition in self._queue.give_back():
-                place = self._places.get(partition)
-                if place is None:
-                    self._queue.clear(partition)
-                elif place.mode is Mode.HALTED:
-                    self._clear(place)
-                elif place.mode is Mode.CATCHING_UP:
-                    self._read_log(place)
+            self._standing.give_back()
         self.room.ring()
 
     def overflowed(self) -> LaneItem | None:
         """The last item that was dropped under `fail_sink_not_run` since this was asked; its sink counts as failed."""
         with self._lock:
-            item, self._overflowed = self._overflowed, None
+            item, self._standing.overflowed = self._standing.overflowed, None
             return item
 
     def settle(self) -> list[Step]:
         """How far each partition has come since the last call, as steps for the cursors."""
         with self._lock:
-            return [step for place in self._places.values() if (step := place.settle()) is not None]
+            return [step for place in self._standing.places.values() if (step := place.settle()) is not None]
 
     # -------------------------------------------------------------------------------------------------- for showing
 
     def counts(self) -> list[PlaceCounts]:
         with self._lock:
-            return [place.counts() for place in self._places.values()]
+            return [place.counts() for place in self._standing.places.values()]
 
     def statistics(self) -> FeedStatistics:
         with self._lock:
-            return self._tally.statistics(self._places.values(), self._noted, self._queue)
-
-    # ---------------------------------------------------------------------------------- under the lock, all of it
-
-    def _note(self, offer: Offer) -> None:
-        self._noted[offer.partition] = self._noted.get(offer.partition, Noted.at(offer.from_offset)).after(offer)
-
-    def _live_place(self, offer: Offer, now_s: float) -> Place | None:
-        place = self._places.get(offer.partition)
-        if place is None or place.mode is not Mode.LIVE:
-            return None
-        if offer.from_offset > place.position:
-            self._fall_behind(place, now_s)
-            return None
-        return place
-
-    def _take_whole(self, place: Place, offer: Offer, now_s: float) -> Verdict:
-        if place.ahead >= self._max_ahead:
-            return Verdict.HELD
-        tried = self._tried(place, offer)
-        if self._queue.buffer.admit(tried.load):
-            place.enter(offer, tried.taken, held=len(tried.taken.items))
-            return Verdict.TAKEN
-        if len(self._queue.buffer):
-            return Verdict.HELD
-        # It does not fit an empty buffer: waiting for room would be in vain, and reading the log needs no room.
-        self._fall_behind(place, now_s)
-        return Verdict.NOTED
-
-    def _tried(self, place: Place, offer: Offer) -> Tried:
-        """The offer sorted and weighed, now or when it was tried before: that is at every ring while it is held."""
-        tried = place.tried
-        if tried is None or tried.offer is not offer or tried.position != place.position:
-            taken = sort_from(place.position, offer, self._sorting)
-            tried = place.tried = Tried(offer, place.position, taken, Load.of(taken.items))
-        return tried
-
-    def _rejoin(self, place: Place, now_s: float) -> bool:
-        noted = self._noted.get(place.partition)
-        if noted is None or place.position < noted.events_end:
-            return False
-        if not (place.dwell.over(now_s) and self._queue.half_empty):
-            return False
-        place.position = max(place.position, noted.position)
-        place.mode = Mode.LIVE
-        place.dwell.rejoined(now_s)
-        return True
-
-    def _admit_or_shed(self, item: LaneItem, place: Place) -> None:
-        outcome = self._queue.buffer.offer(item)
-        assert not isinstance(outcome, RoomNeeded), "a lane that replays from the log detaches instead of shedding"
-        if isinstance(outcome, SinkMarkedFailed):
-            self._overflowed = item
-        place.held += 1
-        for lost in dropped_by(outcome, item):
-            # Room is made at the cost of any partition; the one that was offered may be among the lost.
-            of_lost = self._places.get(lost.partition)
-            if of_lost is not None:
-                of_lost.loses(lost, FailureKind.OVERFLOW, "buffer_full")
-
-    def _fall_behind(self, place: Place, now_s: float) -> None:
-        place.dwell.fell_behind(now_s)
-        self._tally.detached += 1
-        self._read_log(place)
-
-    def _read_log(self, place: Place) -> None:
-        cleared = self._queue.clear_buffered(place.partition)
-        if cleared:
-            place.step_back(cleared)
-        place.mode = Mode.CATCHING_UP
-
-    def _let_go(self, partition: int) -> None:
-        place = self._places.pop(partition, None)
-        if place is not None:
-            self._clear(place)
-            self._tally.add(place)
-
-    def _clear(self, place: Place) -> None:
-        cleared = self._queue.clear(place.partition)
-        if cleared:
-            place.step_back(cleared)
+            return self._standing.statistics()

@@ -1,11 +1,11 @@
 """The shared intake: polls, projects each event once, offers it to every lane; owns assignment and revocation."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from tailrace.domain.projected import Projected, Undecodable
 from tailrace.runtime.assignment import Assignment
 from tailrace.runtime.clock import Clock, Deadline
+from tailrace.runtime.cutting import OfferSize, cut, project_all
 from tailrace.runtime.offers import Offer
 from tailrace.runtime.pacing import Pacing, PendingOffer
 from tailrace.runtime.pending import POLL_WITHIN_S, PendingOffers
@@ -18,14 +18,6 @@ POLL_S = 0.1
 
 HOLD_S = 0.02
 """How often a held offer is tried again without a ring."""
-
-
-@dataclass(frozen=True, slots=True)
-class OfferSize:
-    """The most one offer may bring to a buffer: a quarter of the smallest one, so no poll can fill it by itself."""
-
-    records: int
-    bytes: int
 
 
 class Intake:
@@ -119,28 +111,33 @@ class Intake:
                     self._pending.add(part.partition, [PendingOffer(offer, now_s) for offer in self._offers(part)])
                     self._assignment.read_up_to(part.partition, part.to_offset)
 
-    def _offers(self, fetched: Fetched) -> Iterator[Offer]:
+    def _offers(self, fetched: Fetched) -> list[Offer]:
         """Project what was fetched, cut into offers of bounded size; ends early where the partition is halted."""
-        entries: list[tuple[int, Projected]] = []
-        start, records, size, newest = fetched.from_offset, 0, 0, 0
-        for event in fetched.events:
-            projected = self._projector.project(fetched.partition, event.offset, event.key, event.value)
-            undecodable = isinstance(projected, Undecodable)
-            self.consumed_events += 1
-            self.undecodable_events += undecodable
-            brings_records = 1 if isinstance(projected, Undecodable) else len(projected)
-            brings_bytes = (
-                projected.size_bytes if isinstance(projected, Undecodable) else sum(r.size_bytes for r in projected)
-            )
-            if entries and (records + brings_records > self._size.records or size + brings_bytes > self._size.bytes):
-                yield Offer(fetched.partition, start, event.offset, newest, entries)
-                entries, start, records, size = [], event.offset, 0, 0
-            entries.append((event.offset, projected))
-            records += brings_records
-            size += brings_bytes
-            newest = max(newest, event.timestamp_ms)
-            if self._poison.note(fetched.partition, event.offset, undecodable=undecodable):
-                yield Offer(fetched.partition, start, event.offset + 1, newest, entries)
-                self._assignment.halt(fetched.partition, event.offset, "too_many_undecodable_in_a_row")
-                return
-        yield Offer(fetched.partition, start, fetched.to_offset, newest, entries)
+        projected = project_all(self._projector, fetched)
+        halted = self._first_too_many(fetched, projected)
+        if halted is not None:
+            offset = fetched.events[halted].offset
+            projected = projected[: halted + 1]
+            fetched = Fetched(fetched.partition, fetched.from_offset, offset + 1, fetched.events[: halted + 1])
+            self._assignment.halt(fetched.partition, offset, "too_many_undecodable_in_a_row")
+        offers = list(cut(fetched, projected, self._size))
+        self.consumed_events += len(projected)
+        self.undecodable_events += sum([len(offer.undecodable) for offer in offers])
+        return offers
+
+    def _first_too_many(self, fetched: Fetched, projected: Sequence[Projected]) -> int | None:
+        """The place of the undecodable event at which there are too many in a row.
+
+        Good events only end a row, so that one of those between two undecodable ones is told of, and the last one.
+        """
+        partition, events = fetched.partition, fetched.events
+        seen = 0
+        for place in [place for place, made in enumerate(projected) if isinstance(made, Undecodable)]:
+            if place > seen:
+                self._poison.note(partition, events[seen].offset, undecodable=False)
+            if self._poison.note(partition, events[place].offset, undecodable=True):
+                return place
+            seen = place + 1
+        if seen < len(events):
+            self._poison.note(partition, events[seen].offset, undecodable=False)
+        return None

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tailrace.domain.buffer import SinkBuffer
+from tailrace.domain.errors import ContractBroken
 from tailrace.domain.projected import LaneItem
 
 
@@ -28,13 +29,19 @@ class LaneQueue:
 
     def __init__(self, buffer: SinkBuffer[LaneItem]) -> None:
         self.buffer = buffer
-        self.in_flight: deque[LaneItem] = deque()
+        self._batch: tuple[LaneItem, ...] = ()
+        self._gone = 0  # of the batch
         self._log_items: deque[LaneItem] = deque()
         self._in_flight_from_log = False
 
     def __len__(self) -> int:
         """Records that wait or are on their way."""
         return len(self.buffer) + len(self._log_items)
+
+    @property
+    def in_flight(self) -> Sequence[LaneItem]:
+        """What is left of the batch on its way."""
+        return self._batch[self._gone :]
 
     @property
     def waiting(self) -> Waiting:
@@ -52,33 +59,40 @@ class LaneQueue:
 
     def take(self, max_records: int, max_bytes: int) -> tuple[LaneItem, ...]:
         """Put the next batch on its way; it ends with `give_back`, before another may be taken."""
-        if self.in_flight:
+        if self._gone < len(self._batch):
             raise AssertionError("a lane takes one batch at a time")
         self._in_flight_from_log = bool(self._log_items)
         if self._in_flight_from_log:
-            batch = _front(self._log_items, max_records, max_bytes)
+            self._batch = _front(self._log_items, max_records, max_bytes)
         else:
-            batch = self.buffer.take(max_records, max_bytes)
-        self.in_flight.extend(batch)
-        return batch
+            self._batch = self.buffer.take(max_records, max_bytes)
+        self._gone = 0
+        return self._batch
 
-    def let_go(self, records: int) -> tuple[list[LaneItem], bool]:
-        """Remove the first items of the batch; they, and whether more of the last one's event is still on its way."""
-        gone = [self.in_flight.popleft() for _ in range(records)]
+    def let_go(self, records: int) -> tuple[Sequence[LaneItem], bool]:
+        """Remove the first items of the batch; they, and whether more of the last one's event is still on its way.
+
+        Raises ContractBroken if fewer are on their way.
+        """
+        end = self._gone + records
+        if end > len(self._batch):
+            raise ContractBroken("let_go", f"{len(self._batch) - self._gone} records are on their way, not {records}")
         if self._in_flight_from_log:
-            for _ in gone:
+            for _ in range(records):
                 self._log_items.popleft()
         else:
             self.buffer.acknowledge(records)
-        if not gone or not self.in_flight:
+        gone = self._batch[self._gone : end]
+        self._gone = end
+        if not gone or end == len(self._batch):
             return gone, False
-        last, following = gone[-1], self.in_flight[0]
+        last, following = gone[-1], self._batch[end]
         return gone, (last.partition, last.offset) == (following.partition, following.offset)
 
     def give_back(self) -> set[int]:
         """What is left of the batch waits again, at the front; of which partitions that is."""
         left = {item.partition for item in self.in_flight}
-        self.in_flight.clear()
+        self._batch, self._gone = (), 0
         if not self._in_flight_from_log:
             self.buffer.give_back()
         return left

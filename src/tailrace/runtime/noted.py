@@ -23,5 +23,5 @@ class Noted:
 
     def after(self, offer: Offer) -> "Noted":
         """The intake has read `offer`, which begins where it stood."""
-        events_end = offer.entries[-1][0] + 1 if offer.entries else self.events_end
-        return Noted(offer.to_offset, events_end)
+        events_end = offer.events_end
+        return Noted(offer.to_offset, self.events_end if events_end is None else events_end)

@@ -1,56 +1,93 @@
-"""What an intake hands to its lanes, and how one lane sorts it."""
+"""What an intake offers its lanes, and what one lane makes of it: what to export, what to filter, what is a gap."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import Protocol
 
-from tailrace.domain.projected import LaneItem, Projected, ProjectedRecord, Undecodable, UndecodableReason
+from tailrace.domain.load import Load
+from tailrace.domain.projected import LaneItem, Projected, ProjectedRecord, Undecodable
 from tailrace.domain.selection import Selection
+
+_offset = attrgetter("offset")
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Consecutive events of one partition, projected once for every lane.
+    """Consecutive events of one partition, projected once for every lane, and weighed once.
 
-    `from_offset` to `to_offset` are reader positions: offsets in between without an entry hold no event. Entries are in
-    offset order.
+    `from_offset` to `to_offset` are reader positions: offsets in between of which nothing is here hold no event. What
+    is here is in offset order: the records of the events that could be decoded, and the events that could not.
     """
 
     partition: int
     from_offset: int
     to_offset: int
     newest_timestamp_ms: int
-    entries: Sequence[tuple[int, Projected]]
+    records: Load[ProjectedRecord]
+    undecodable: Sequence[Undecodable]
+
+    @classmethod
+    def of(
+        cls, partition: int, from_offset: int, to_offset: int, newest_timestamp_ms: int, projected: Iterable[Projected]
+    ) -> "Offer":
+        """An offer of what a projector made of the events, in their order."""
+        events = list(projected)
+        records = [record for made in events if isinstance(made, tuple) for record in made]
+        undecodable = [made for made in events if isinstance(made, Undecodable)]
+        return cls(partition, from_offset, to_offset, newest_timestamp_ms, Load.of(records), undecodable)
+
+    @property
+    def size(self) -> int:
+        """Records and undecodable events; 0: markers alone."""
+        return len(self.records.items) + len(self.undecodable)
+
+    @property
+    def events_end(self) -> int | None:
+        """One past the last event; None if it holds none."""
+        last: list[LaneItem] = [*self.records.items[-1:], *self.undecodable[-1:]]
+        return max([item.offset for item in last]) + 1 if last else None
+
+    def at(self, position: int) -> "Offer":
+        """The part of it at `position` and above; the bounds stay as they are."""
+        if position <= self.from_offset:
+            return self
+        records = self.records.items[bisect_left(self.records.items, position, key=_offset) :]
+        undecodable = self.undecodable[bisect_left(self.undecodable, position, key=_offset) :]
+        return self._with(self.to_offset, records, undecodable)
 
     def below(self, end: int) -> "Offer":
         """The part of it below `end`."""
         if self.to_offset <= end:
             return self
-        return replace(self, to_offset=end, entries=[entry for entry in self.entries if entry[0] < end])
+        records = self.records.items[: bisect_left(self.records.items, end, key=_offset)]
+        undecodable = self.undecodable[: bisect_left(self.undecodable, end, key=_offset)]
+        return self._with(end, records, undecodable)
 
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """The lane takes note of an event it cannot export because nobody could decode it."""
-
-    offset: int
-    reason: UndecodableReason
+    def _with(self, to_offset: int, records: Sequence[ProjectedRecord], undecodable: Sequence[Undecodable]) -> "Offer":
+        return Offer(
+            self.partition, self.from_offset, to_offset, self.newest_timestamp_ms, Load.of(records), undecodable
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """What one lane makes of an offer, or of the part of it that it has not taken yet."""
+    """What one lane makes of an offer, or of the part of it that it has not taken yet.
 
-    items: Sequence[LaneItem]
+    `unreadable` are the events that are a gap for this lane, because nobody could decode them.
+    """
+
+    load: Load[LaneItem]
     filtered: int
-    unreadable: Sequence[Unreadable]
+    unreadable: Sequence[Undecodable]
 
 
 class Sorting(Protocol):
-    """What one lane wants of a projected event. Pure; called under the lane's lock."""
+    """What one lane wants of an offer. Pure; called under the lane's lock."""
 
-    def sort(self, projected: Projected) -> tuple[Sequence[LaneItem], int] | Unreadable:
-        """The items to export and how many were filtered out, or that the event is a gap for this lane."""
+    def sort(self, offer: Offer) -> Sorted:
+        """What to export of it, how much was filtered out, and what is a gap for this lane."""
         ...
 
 
@@ -61,37 +98,15 @@ class RecordSorting:
         self._selection = selection
         self._all = selection.admits_everything
 
-    def sort(self, projected: Projected) -> tuple[Sequence[ProjectedRecord], int] | Unreadable:
-        if isinstance(projected, Undecodable):
-            return Unreadable(projected.offset, projected.reason)
+    def sort(self, offer: Offer) -> Sorted:
         if self._all:
-            return projected, 0
-        chosen = [record for record in projected if self._selection.admits(record)]
-        return chosen, len(projected) - len(chosen)
+            return Sorted(offer.records, 0, offer.undecodable)
+        chosen = [record for record in offer.records.items if self._selection.admits(record)]
+        return Sorted(Load.of(chosen), len(offer.records.items) - len(chosen), offer.undecodable)
 
 
 class DeadLetterSorting:
     """The dead-letter lane: it exports what nobody could decode, and filters everything else."""
 
-    def sort(self, projected: Projected) -> tuple[Sequence[Undecodable], int]:
-        if isinstance(projected, Undecodable):
-            return (projected,), 0
-        return (), len(projected)
-
-
-def sort_from(position: int, offer: Offer, sorting: Sorting) -> Sorted:
-    """Sort what the offer holds at `position` and above."""
-    items: list[LaneItem] = []
-    unreadable: list[Unreadable] = []
-    filtered = 0
-    sort = sorting.sort
-    for offset, projected in offer.entries:
-        if offset < position:
-            continue
-        match sort(projected):
-            case Unreadable() as gap:
-                unreadable.append(gap)
-            case (chosen, left_out):
-                items.extend(chosen)
-                filtered += left_out
-    return Sorted(items, filtered, unreadable)
+    def sort(self, offer: Offer) -> Sorted:
+        return Sorted(Load.of(offer.undecodable), len(offer.records.items), ())

@@ -88,4 +88,4 @@ class PendingOffers:
 
     @property
     def _overfull(self) -> bool:
-        return sum(len(p.offer.entries) for offers in self._offers.values() for p in offers) >= self._most_records
+        return sum(p.offer.size for offers in self._offers.values() for p in offers) >= self._most_records

@@ -17,7 +17,6 @@ from enum import Enum, auto
 
 from tailrace.domain.gap_book import WHOLE_EVENT, GapBook, Missed
 from tailrace.domain.kinds import FailureKind, ProjectionKind
-from tailrace.domain.load import Load
 from tailrace.domain.projected import LaneItem, ProjectedRecord
 from tailrace.runtime.dwell import Dwell
 from tailrace.runtime.offers import Offer, Sorted
@@ -62,7 +61,6 @@ class Tried:
     offer: Offer
     position: int
     taken: Sorted
-    load: Load[LaneItem]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +127,7 @@ class Place:
                 self.passed = self.position
             self.position = offer.to_offset
             # Markers alone have no event time.
-            newest = offer.newest_timestamp_ms if offer.entries else None
+            newest = offer.newest_timestamp_ms if offer.size else None
             self.ends.append(OfferEnd(offer.to_offset, newest, taken.filtered))
 
     def lose_below(self, first_offset: int, detail: str) -> int:
@@ -151,10 +149,13 @@ class Place:
 
     # ---------------------------------------------------------------------------------------------------- leaving
 
-    def passes(self, item: LaneItem, *, unfinished: bool) -> None:
-        """The item in front is dealt with; `unfinished` if more of its event is still held."""
-        self.held -= 1
-        self.passed = item.offset if unfinished else item.offset + 1
+    def passes(self, items: int, last_offset: int, *, unfinished: bool) -> None:
+        """So many items in front are dealt with, the last of the event at `last_offset`.
+
+        `unfinished` if more of that event is still held.
+        """
+        self.held -= items
+        self.passed = last_offset if unfinished else last_offset + 1
 
     def misses(self, item: LaneItem, reason: FailureKind, detail: str) -> None:
         """An item that is dealt with did not reach the sink, and never will."""

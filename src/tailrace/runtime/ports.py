@@ -6,7 +6,7 @@ at its own edge, so no Kafka error code reaches the runtime (docs/DESIGN.md, Lay
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from tailrace.domain.kinds import FailureKind
 from tailrace.domain.ledger import LedgerEntry
@@ -100,9 +100,8 @@ class Sink(Protocol[Item_contra]):
 # ---------------------------------------------------------------------------------------------------- events in
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One record of the events topic, as bytes."""
+class Event(NamedTuple):
+    """One record of the events topic, as bytes. A tuple and no dataclass, as there is nothing there are more of."""
 
     offset: int
     timestamp_ms: int

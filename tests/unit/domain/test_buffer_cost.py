@@ -10,6 +10,8 @@ import pytest
 
 from tailrace.domain.buffer import BufferLimits, SinkBuffer
 from tailrace.domain.kinds import OverflowPolicy
+from tailrace.domain.shedding_line import SheddingLine
+from tailrace.domain.waiting_line import PlainLine
 
 OPERATIONS = 400
 
@@ -45,6 +47,12 @@ class CountingDeque(deque[Any]):
         assert index in (0, -1), "an element in the middle of a deque costs a walk"
         self.touches.counted += 1
         return super().__getitem__(index)
+
+    def extend(self, elements: Any) -> None:
+        super().extend(self.touches.each(iter(elements)))
+
+    def extendleft(self, elements: Any) -> None:
+        super().extendleft(self.touches.each(iter(elements)))
 
     def append(self, element: Any) -> None:
         self.touches.counted += 1
@@ -86,10 +94,16 @@ class CountingDict(OrderedDict[int, Any]):
 def instrumented(policy: OverflowPolicy, capacity: int) -> tuple[SinkBuffer[Item], Touches]:
     touches = Touches()
     buffer: SinkBuffer[Item] = SinkBuffer(BufferLimits(capacity, 1, 10**9, 1), policy, id)
-    buffer._in_flight, buffer._line._kept, buffer._line._sheddable = CountingDeque(), CountingDeque(), CountingDict()
-    for container in (buffer._in_flight, buffer._line._kept, buffer._line._sheddable):
+    in_flight, kept, sheddable = CountingDeque(), CountingDeque(), CountingDict()
+    for container in (in_flight, kept, sheddable):
         assert isinstance(container, CountingDeque | CountingDict)
         container.touches = touches
+    buffer._in_flight = in_flight
+    line = buffer._line
+    assert isinstance(line, PlainLine | SheddingLine)
+    line._kept = kept
+    if isinstance(line, SheddingLine):
+        line._sheddable = sheddable
     return buffer, touches
 
 
@@ -209,5 +223,7 @@ def test_nothing_of_an_item_stays_behind_when_it_has_left() -> None:
     buffer.give_back()
     buffer.acknowledge(len(buffer.take(8)))
     assert len(buffer) == 0
-    assert (len(buffer._line._kept), len(buffer._line._sheddable), buffer._line._runs) == (0, 0, {})
+    line = buffer._line
+    assert isinstance(line, SheddingLine)
+    assert (len(line._kept), len(line._sheddable), line._runs) == (0, 0, {})
     assert (buffer.size_bytes, buffer.progress_len, buffer.in_flight) == (0, 0, 0)

@@ -172,7 +172,8 @@ def projected(partition: int, offset: int, value: bytes = PROGRESS, key: bytes =
 
 def offer(partition: int, first: int, end: int, value: bytes = PROGRESS) -> Offer:
     """Events `first` to below `end`, all alike."""
-    return Offer(partition, first, end, 1_000 + end, [(o, projected(partition, o, value)) for o in range(first, end)])
+    events = [projected(partition, o, value) for o in range(first, end)]
+    return Offer.of(partition, first, end, 1_000 + end, events)
 
 
 @dataclass

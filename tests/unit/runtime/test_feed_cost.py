@@ -1,13 +1,14 @@
 """What a full lane costs the intake, and a large gap book a cursor: steps are counted, not time."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 from tailrace.domain.gap_book import WHOLE_EVENT, GapBook
 from tailrace.domain.kinds import FailureKind, OverflowPolicy, ProjectionKind
-from tailrace.domain.projected import Projected, ProjectedRecord
+from tailrace.domain.load import Load
+from tailrace.domain.projected import ProjectedRecord
 from tailrace.domain.selection import Selection
 from tailrace.runtime.feed import Feed, Verdict
-from tailrace.runtime.offers import Offer, RecordSorting, Unreadable
+from tailrace.runtime.offers import Offer, RecordSorting, Sorted
 from tests.unit.runtime.fakes import offer, projected
 from tests.unit.runtime.stage import feed_of
 
@@ -17,13 +18,13 @@ class CountingSorting(RecordSorting):
         super().__init__(Selection())
         self.sorted = 0
 
-    def sort(self, projected: Projected) -> tuple[Sequence[ProjectedRecord], int] | Unreadable:
-        self.sorted += 1
-        return super().sort(projected)
+    def sort(self, offer: Offer) -> Sorted:
+        self.sorted += offer.size
+        return super().sort(offer)
 
 
-class CountingEntries(list[tuple[int, Projected]]):
-    """Entries of an offer that count how often somebody passes over them."""
+class CountingRecords(list[ProjectedRecord]):
+    """Records of an offer that count how often somebody passes over them."""
 
     passes = 0
 
@@ -66,24 +67,25 @@ def full_lane(policy: OverflowPolicy = OverflowPolicy.REPLAY_FROM_LOG) -> tuple[
     return feed, sorting
 
 
-def counted(made: Offer) -> tuple[Offer, CountingEntries]:
-    entries = CountingEntries(made.entries)
-    return Offer(made.partition, made.from_offset, made.to_offset, made.newest_timestamp_ms, entries), entries
+def counted(made: Offer) -> tuple[Offer, CountingRecords]:
+    records = CountingRecords(made.records.items)
+    return replace(made, records=Load(records, made.records.sums)), records
 
 
 class TestHeldOffers:
     def test_an_offer_is_sorted_once_however_often_it_is_tried(self) -> None:
         """At every ring of a full lane it is tried again, under the lane's lock: ten times per offer on a backlog."""
         feed, sorting = full_lane()
-        held, entries = counted(offer(0, 100, 110))
+        held, records = counted(offer(0, 100, 110))
         for _ in range(50):
             assert feed.offer(held, 0.0) is Verdict.HELD
         assert sorting.sorted == 10
-        assert entries.passes == 1
+        assert records.passes == 0, "it was weighed when it was made"
         feed.take(100, 10**6)
         feed.acknowledge(50)
         assert feed.offer(held, 0.0) is Verdict.TAKEN
         assert sorting.sorted == 10
+        assert records.passes == 1, "into the buffer"
         assert feed.statistics().buffered_records == 60
 
     def test_an_offer_that_is_shed_in_the_end_is_not_sorted_again(self) -> None:
@@ -131,7 +133,7 @@ class TestHeldOffers:
         feed.take(100, 10**6)
         feed.acknowledge(100)
         assert feed.offer(held, 0.0) is Verdict.TAKEN
-        assert feed._places[0].tried is None
+        assert feed._standing.places[0].tried is None
 
 
 class TestGapBooks:
@@ -187,8 +189,8 @@ def test_a_lane_that_drops_settles_without_passing_over_what_it_dropped() -> Non
     feed.begin(0, 0)
     feed.attach(0, 1, 0, 0.0)
     for first in range(0, 20_000, 1_000):
-        entries = [(o, projected(0, CountingOffset(o))) for o in range(first, first + 1_000)]
-        feed.shed(Offer(0, first, first + 1_000, 0, entries), 0.0)
+        events = [projected(0, CountingOffset(o)) for o in range(first, first + 1_000)]
+        feed.shed(Offer.of(0, first, first + 1_000, 0, events), 0.0)
     CountingOffset.compared = 0
     for _ in range(8):
         feed.take(10, 10**6)

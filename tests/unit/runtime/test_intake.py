@@ -7,8 +7,8 @@ import pytest
 
 from tailrace.domain.kinds import FailureKind
 from tailrace.domain.ledger import Gap
-from tailrace.domain.projected import Undecodable
-from tailrace.runtime.intake import OfferSize
+from tailrace.domain.projected import LaneItem
+from tailrace.runtime.cutting import OfferSize
 from tailrace.runtime.offers import Offer
 from tailrace.runtime.pacing import Pacing, PendingOffer
 from tailrace.runtime.ports import Damaged, OutOfRange
@@ -53,14 +53,22 @@ def offers_of(values: Sequence[bytes], size: OfferSize) -> list[Offer]:
     stage = Stage(scale=Scale(offer=size), pacing=pacing)
     stage.topic.append(0, *values)
     reading(stage, 0)
-    while sum(len(offer.entries) for offer in pacing.offers) < len(values):
+    while sum(len(offsets(offer)) for offer in pacing.offers) < len(values):
         stage.turn()
     return pacing.offers
 
 
+def items(offer: Offer) -> list[LaneItem]:
+    return [*offer.records.items, *offer.undecodable]
+
+
 def weight(offer: Offer) -> tuple[int, int]:
-    records = [r for _, made in offer.entries for r in ((made,) if isinstance(made, Undecodable) else made)]
-    return len(records), sum(record.size_bytes for record in records)
+    return len(items(offer)), sum(item.size_bytes for item in items(offer))
+
+
+def offsets(offer: Offer) -> list[int]:
+    """Those of its events."""
+    return sorted({item.offset for item in items(offer)})
 
 
 def reading(stage: Stage, *partitions: int) -> Stage:
@@ -103,19 +111,19 @@ class TestOffers:
         """From the end of one to the begin of the next there is no hole, or a lane would detach over it."""
         cut = offers_of([THREE, PROGRESS] * 10, OfferSize(5, 10**6))
         assert [offer.from_offset for offer in cut] == [0, *(offer.to_offset for offer in cut[:-1])]
-        assert [offset for offer in cut for offset, _ in offer.entries] == list(range(20))
+        assert [offset for offer in cut for offset in offsets(offer)] == list(range(20))
         assert cut[-1].to_offset == 20
 
     @pytest.mark.parametrize("huge", [PROGRESS + b"x" * 5_000, POISON + b"x" * 5_000], ids=["event", "poison"])
     def test_an_event_larger_than_the_bound_is_offered_alone(self, huge: bytes) -> None:
         """It has to go somewhere, and nothing else is put at risk by its size."""
         cut = offers_of([huge, PROGRESS, PROGRESS, huge, PROGRESS], OfferSize(100, 1_000))
-        assert [[offset for offset, _ in offer.entries] for offer in cut] == [[0], [1, 2], [3], [4]]
+        assert [offsets(offer) for offer in cut] == [[0], [1, 2], [3], [4]]
 
     def test_an_event_with_more_records_than_the_bound_is_not_split(self) -> None:
         """Its records enter whole or not at all."""
         cut = offers_of([PROGRESS, THREE, PROGRESS], OfferSize(2, 10**6))
-        assert [[offset for offset, _ in offer.entries] for offer in cut] == [[0], [1], [2]]
+        assert [offsets(offer) for offer in cut] == [[0], [1], [2]]
 
 
 class TestWhileOffersWait:
@@ -151,7 +159,7 @@ class TestWhileOffersWait:
             stage.topic.append(2, PROGRESS)
             stage.turn(100)
         assert {p: stage.source.position(p) for p in (0, 1, 2)} == {0: 10, 1: 30, 2: 30}
-        placed = [offset for offer in pacing.placed if offer.partition == 1 for offset, _ in offer.entries]
+        placed = [offset for offer in pacing.placed if offer.partition == 1 for offset in offsets(offer)]
         assert placed == list(range(30))
         assert stage.told("pause") == [("pause", (0,))]
 

@@ -9,8 +9,7 @@ from tests.unit.runtime.stage import feed_of
 
 def with_markers(first: int, events: int, to_offset: int) -> Offer:
     """Events from `first` on, and behind them markers up to `to_offset`."""
-    entries = [(o, projected(0, o)) for o in range(first, first + events)]
-    return Offer(0, first, to_offset, 1_000 + to_offset, entries)
+    return Offer.of(0, first, to_offset, 1_000 + to_offset, [projected(0, o) for o in range(first, first + events)])
 
 
 class TestNoted:
