@@ -30,6 +30,18 @@ def delete_records(admin: AdminClient, stage: Stage, below: dict[int, int]) -> N
         done.result(ADMIN_TIMEOUT_S)
 
 
+def make_anew(admin: AdminClient, stage: Stage) -> None:
+    """Delete the events topic, and create it again under the same name."""
+    for gone in admin.delete_topics([stage.events_topic]).values():
+        gone.result(ADMIN_TIMEOUT_S)
+    eventually(
+        lambda: stage.events_topic not in admin.list_topics(timeout=ADMIN_TIMEOUT_S).topics,
+        within_s=ADMIN_TIMEOUT_S,
+        what="the topic is gone",
+    )
+    stage.kafka.create_topic(stage.events_topic, stage.partitions)
+
+
 def test_what_retention_took_before_a_sink_got_it_is_a_gap_of_exactly_those_offsets(
     stage: Stage, admin: AdminClient
 ) -> None:
@@ -91,14 +103,7 @@ def test_a_topic_made_anew_stops_every_lane_loudly_and_nothing_jumps(stage: Stag
     prove(config)
     records = len(sink_records(stage.kafka.bootstrap, topic))
 
-    for gone in admin.delete_topics([stage.events_topic]).values():
-        gone.result(ADMIN_TIMEOUT_S)
-    eventually(
-        lambda: stage.events_topic not in admin.list_topics(timeout=ADMIN_TIMEOUT_S).topics,
-        within_s=ADMIN_TIMEOUT_S,
-        what="the topic is gone",
-    )
-    stage.kafka.create_topic(stage.events_topic, stage.partitions)
+    make_anew(admin, stage)
     # Kafka forgets the cursors together with the topic; the new one is as long, so that an old offset would fit it.
     eventually(lambda: not stage.cursors("analytics"), within_s=ADMIN_TIMEOUT_S, what="the cursors are gone, too")
     stage.produce(synthetic(23, 6_000))
@@ -113,3 +118,24 @@ def test_a_topic_made_anew_stops_every_lane_loudly_and_nothing_jumps(stage: Stag
     assert not stage.cursors("analytics"), "a cursor was written into a topic that nobody has vouched for"
     assert not stage.cursors("dead_letter")
     assert len(sink_records(stage.kafka.bootstrap, topic)) == records
+
+
+def test_a_topic_made_anew_under_a_running_worker_ends_it_and_halts_the_next_one(
+    stage: Stage, admin: AdminClient
+) -> None:
+    """The client goes on at the old offsets of the new log without a word: what lies below would never be read."""
+    topic = stage.unique("analytics")
+    stage.create_topics(topic)
+    config = stage.write(stage.configuration({"analytics": trace(topic)}))
+    worker = stage.start(config)
+    stage.produce(synthetic(24, 5_100))
+    stage.wait_until_drained("analytics", "dead_letter")
+    make_anew(admin, stage)
+    stage.produce(synthetic(25, 6_000))
+    assert worker.wait() == 1
+    assert worker.lines("the events topic was made anew: its cursors belong to the old one")
+    assert not worker.lines("worker stopped")
+    worker = stage.start(config)
+    halted = worker.wait_for(HALTED, count=2 * stage.partitions)
+    assert {line.fields["reason"] for line in halted} == {"topic_replaced"}
+    worker.stop_cleanly()
