@@ -249,10 +249,10 @@ class TestMarks:
     def test_every_partition_has_its_own_but_one_that_is_halted(self) -> None:
         """The cursor of that one makes no sense here, or is somebody else's to speak of."""
         recorded = Recorded(0, 1, 2)
-        recorded.feed.halt(0, 1, 7)
+        recorded.feed.revoke([1])
         recorded.clock.passes(MARK_S)
         recorded.records.marks_due()
-        assert [mark.partition for mark in recorded.marks()] == [1, 2]
+        assert [mark.partition for mark in recorded.marks()] == [0, 2]
 
     def test_a_mark_that_finds_no_room_is_not_kept(self) -> None:
         """The next one says more, and a ledger that is full has enough to do."""
@@ -291,17 +291,14 @@ class TestWhereItStands:
     def test_one_partition_that_is_behind_makes_the_lane_catch_up_until_none_is(self) -> None:
         """Each change is a line in the log, and staying the same is none."""
         recorded = Recorded(0, 1).healthy()
-        recorded.feed.detach(0, 100.0)
-        recorded.feed.detach(1, 100.0)
         seen = []
         for partition in (0, 1):
-            recorded.records.follow_feed()
-            recorded.records.follow_feed()
-            seen.append(recorded.records.state)
+            recorded.feed.detach(partition, 100.0)
+            seen += [recorded.follow(), recorded.follow()]
+        for partition in (0, 1):
             recorded.feed.enter_from_log(offer(partition, 0, 1), 1_000.0)
-        recorded.records.follow_feed()
-        recorded.records.follow_feed()
-        assert [*seen, recorded.records.state] == [SinkState.CATCHING_UP, SinkState.CATCHING_UP, SinkState.HEALTHY]
+            seen += [recorded.follow(), recorded.follow()]
+        assert seen == [SinkState.CATCHING_UP] * 6 + [SinkState.HEALTHY] * 2
         assert recorded.logger.lines == [
             ("lane catches up from the log", {"level": "info", "sink": "a"}),
             ("lane is live again", {"level": "info", "sink": "a"}),

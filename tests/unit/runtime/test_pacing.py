@@ -174,10 +174,13 @@ class TestEverybodyIsFull:
         """It is past every offer at once: measured by it, every other lane would be slow."""
         letters, lane = Lane("letters", paces=False), Lane("a")
         paced, next_one = Paced(letters, lane), pending()
-        paced.fill(lane)
+        paced.fill(letters, lane)
+        letters.export()
         assert not paced.place(next_one)
+        letters.export()
         assert not paced.place(next_one, NOW_S + 3_600.0)
-        assert "letters" in next_one.served
+        assert next_one.served == {"letters"}
+        assert letters.mode is Mode.LIVE
         assert lane.mode is Mode.LIVE
 
 
