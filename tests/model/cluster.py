@@ -148,8 +148,13 @@ class Cluster:
             if lost:
                 self.fenced.update(gone)
 
+    def let_go(self, partitions: Sequence[int]) -> None:
+        """Our process knows by now that these are not its own."""
+        for partition in partitions:
+            self.proof.let_go[partition] = True
+
     def hand_over(self, partitions: Sequence[int], *, clean: bool) -> None:
-        """Our process has let go of these."""
+        """These are no longer ours."""
         for partition in partitions:
             self.proof.gone(partition, clean=clean)
         self.held.difference_update(partitions)
@@ -196,8 +201,8 @@ class Cluster:
             self.proof.cursor_expired(sink_id, partition)
         self.cursors[sink_id].clear()
 
-    def _entry_written(self, entry: LedgerEntry) -> None:
-        self.proof.entry_written(entry)
+    def _entry_written(self, entry: LedgerEntry, *, ours: bool = True) -> None:
+        self.proof.entry_written(entry, ours=ours)
         if isinstance(entry, LaneStarted | ExportMark):
             offset = entry.cursor if isinstance(entry, LaneStarted) else entry.next_offset
             self.marks.setdefault(entry.lane.sink_id, {})[entry.partition] = LedgerMark(offset, "id")
@@ -225,11 +230,11 @@ class Cluster:
         """While a partition is not ours, somebody else carries on with it, for every sink."""
         if partition in self.held or partition in self.ours or any(partition in news.partitions for news in self.news):
             return
-        # A ledger entry of ours that is written after theirs is a limit of the ledger, not of this model's subject.
+        # Until our process knows that it has lost the partition, what it has handed in may be written behind theirs:
+        # a limit of the ledger, not of this model's subject. Once it knows, nothing of it is written any more.
         self.health.write(len(self.health.queued))
         self.proof.assigned(partition)
         self.group.setdefault(partition, GroupOffset(0, ""))
-        self.proof.group_agrees(partition)
         for sink_id, cursors in self.cursors.items():
             if partition in cursors:
                 self._carry_on(sink_id, partition, cursors[partition], events)
@@ -265,8 +270,9 @@ class Cluster:
                 )
             )
         for entry in entries:
-            self._entry_written(entry)
+            self._entry_written(entry, ours=False)
             self.proof.entry_acknowledged(entry)
+        self.proof.group_agrees(partition)
         self.cursors[sink_id][partition] = StoredCursor(upto, 0, 0, "id")
         self.proof.cursor_committed(sink_id, partition, upto)
         self.proof.seen["another worker carried on"] += 1

@@ -178,6 +178,7 @@ class ModelSource:
                 cluster.held.update(news.partitions)
                 for partition in news.partitions:
                     cluster.proof.assigned(partition)
+                    cluster.proof.let_go[partition] = False
                 self._listener.assigned(news.partitions)
             case "lost":
                 # The group gave them to somebody else before we heard of it.
@@ -200,6 +201,7 @@ class ModelSource:
         self._let_go(partitions)
 
     def _let_go(self, partitions: Sequence[int]) -> None:
+        self._cluster.let_go(partitions)
         for partition in partitions:
             self._positions.pop(partition, None)
             self._paused.discard(partition)

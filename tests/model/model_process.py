@@ -272,7 +272,9 @@ class Process:
         self._end(clean=in_time and self.cluster.commits_gone_wrong == wrong)
 
     def _end(self, *, clean: bool) -> None:
-        self.cluster.hand_over(sorted(self.cluster.held), clean=clean)
+        held = sorted(self.cluster.held)
+        self.cluster.hand_over(held, clean=clean)
+        self.cluster.let_go(held)
         self.stopped = True
 
     def crash(self) -> None:

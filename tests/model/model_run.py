@@ -29,7 +29,7 @@ SETUP_BYTES, OPERATION_BYTES = 32, 2
 ACTIONS = (
     *("look",) * 1,
     *("intake",) * 14,
-    *("lane",) * 21,
+    *("lane",) * 20,
     *("append",) * 7,
     *("ledger",) * 3,
     *("slow ledger",) * 1,
@@ -41,10 +41,12 @@ ACTIONS = (
     *("take away",) * 2,
     *("assign",) * 1,
     *("another",) * 1,
+    *("impatience",) * 1,
     *("retention", "expire", "end"),
 )
 assert len(ACTIONS) == 64
 QUIET_ROUNDS = 120
+BUSY_ROUNDS = 400
 
 
 class Script:
@@ -117,6 +119,9 @@ class Run:
             self.settle(without=paced[0])
             self.seen["isolated from a sink that is down"] += 1
         self.settle()
+        if self.script[1] % 4 == 2 and len(paced) > 1:
+            self.keep_busy(self.script[2] % len(paced), self.script[3] % len(self.proof.logs))
+            self.settle()
         self.check_at_end()
 
     def story(self) -> str:
@@ -167,6 +172,8 @@ class Run:
                 self.retention(argument)
             case "another":
                 self.cluster.another_worker(argument % len(self.proof.logs), argument // 4 % 8)
+            case "impatience":
+                self.lose_patience(argument)
             case "expire":
                 lane = self.shape.lanes[argument % len(self.shape.lanes)]
                 self.cluster.expire(lane.audience.sink_id)
@@ -227,6 +234,21 @@ class Run:
             case _:
                 self.cluster.lookups_to_fail += 1 + argument // 4 % 3
 
+    def lose_patience(self, argument: int) -> None:
+        """One lane is too slow for its neighbours, most often with a batch under way; its sink may be about to fail."""
+        if self.process.intake_strand.under_way:
+            return  # it is the intake that loses it
+        index, everything = argument % len(self.process.lanes), range(len(self.proof.logs))
+        lane = self.process.lanes[index]
+        for _ in range(argument // 8 % 16):
+            if lane.feed.under_way(everything):
+                break
+            self.run_lane(index, 1)
+        self.cluster.sinks[lane.sink_id].down |= argument // 4 % 2 == 0
+        self.seen["detached in the middle of a batch"] += lane.feed.under_way(everything)
+        for partition in filter(self.process.intake._assignment.reading, everything):
+            lane.feed.detach(partition, self.time.now_s())
+
     def retention(self, argument: int) -> None:
         log = self.proof.logs[argument % len(self.proof.logs)]
         log.start = min(log.end, log.start + argument // 4 % 6)
@@ -272,6 +294,25 @@ class Run:
             if not [name for name in self.proof.behind() if name.split()[0] != without] and not cluster.news:
                 return
         raise AssertionError(f"never reached the end of the log, {without} being down: {self.proof.behind()}")
+
+    def keep_busy(self, index: int, partition: int) -> None:
+        """Whenever this lane has read the last event, and before it is exported, one more comes: still it gets live."""
+        feed, log = self.process.lanes[index].feed, self.proof.logs[partition]
+        feed.detach(partition, self.time.now_s())
+        for round_ in range(BUSY_ROUNDS):
+            if feed.is_live(partition):
+                self.seen["live again on a busy partition"] += 1
+                return
+            if feed.statistics().positions[partition] >= log.end_of_events:
+                before = log.end_of_events
+                while log.end_of_events == before:
+                    self.append(partition, 1, round_)
+            self.run_intake(TO_THE_END)
+            for lane in range(len(self.shape.lanes)):
+                self.run_lane(lane, TO_THE_END)
+            self.ledger(100, 100)
+            self.advance(0.3)
+        raise AssertionError(f"{self.shape.lanes[index].audience.sink_id} is never live on a busy partition")
 
     def check_at_end(self) -> None:
         """Position and cursor are one, nothing waits, and the books are closed up to the end."""

@@ -77,7 +77,7 @@ class Account:
     expired: bool = False  # Kafka has forgotten the cursor; the books have not
     proved: int = 0  # everything from the first cursor to here is accounted for, and acknowledged
     started: bool = False  # the ledger has acknowledged the lane start of this life
-    group_agreed: bool = False  # the group has accepted a commit in this life
+    agreed: int | None = None  # how far it was accounted for when the group last accepted a commit in this life
     arrived: dict[int, dict[Key, int]] = field(default_factory=dict)
     gaps: dict[int, dict[Key, tuple[FailureKind, bool]]] = field(default_factory=dict)  # the flag: acknowledged
     letters: set[tuple[int, Key]] = field(default_factory=set)
@@ -105,6 +105,7 @@ class Proof:
         self.letters_kept = letters_kept
         self.life = [0] * partitions  # counts assignments
         self.held = [False] * partitions  # ours by assignment and not handed back
+        self.let_go = [True] * partitions  # and our process knows that it is not ours
         self.seen: Counter[str] = Counter()
 
     def of(self, partition: int) -> list[Account]:
@@ -149,7 +150,11 @@ class Proof:
 
     # -------------------------------------------------------------------------------------------------- the ledger
 
-    def entry_written(self, entry: LedgerEntry) -> None:
+    def entry_written(self, entry: LedgerEntry, *, ours: bool = True) -> None:
+        """Nothing that we write speaks for what the next owner does, and a mark comes only after its lane start."""
+        if isinstance(entry, LaneStarted | Gap | ExportMark) and ours:
+            what = f"{type(entry).__name__} of {entry.lane.sink_id} on {entry.partition}"
+            assert not self.let_go[entry.partition], f"{what} is written although we have let go"
         match entry:
             case LaneStarted():
                 account = self.accounts[entry.lane.sink_id, entry.partition]
@@ -161,6 +166,7 @@ class Proof:
                 self._gap_written(entry)
             case ExportMark():
                 account = self.accounts[entry.lane.sink_id, entry.partition]
+                assert account.started, f"{what} is written before its lane start is acknowledged"
                 self._prove(account, entry.partition, entry.next_offset)
                 self.seen["export mark"] += 1
             case _:
@@ -213,7 +219,9 @@ class Proof:
             return
         assert cursor >= before, f"I2: {sink_id} set its cursor back from {before} to {cursor}"
         assert account.started, f"I2: {sink_id} moved its cursor before its lane start was acknowledged"
-        assert account.group_agreed, f"I2: {sink_id} moved its cursor before the group agreed"
+        assert account.agreed is not None, f"I2: {sink_id} moved its cursor before the group agreed"
+        upto = max(account.agreed, before)
+        assert cursor <= upto, f"I2: {sink_id} moved its cursor to {cursor}, and the group agreed to {upto}"
         self._prove(account, partition, cursor)
         for offset in range(before, cursor):
             self._check_exclusive(account, partition, offset)
@@ -235,28 +243,40 @@ class Proof:
                 self._prove(account, partition, offset)
 
     def group_agrees(self, partition: int) -> None:
+        """We are the owner at this moment, and nobody knows whether at any later one: this far cursors may go."""
+        log = self.logs[partition]
         for account in self.of(partition):
-            account.group_agreed = True
+            upto = account.proved
+            while upto < log.end and self._unaccounted(account, log.slots[upto], partition, upto) is None:
+                upto += 1
+            account.agreed = upto if account.agreed is None else max(account.agreed, upto)
 
     def _prove(self, account: Account, partition: int, upto: int) -> None:
         """I1: everything from where the books were last closed up to here is accounted for, acknowledged."""
         slots = self.logs[partition].slots
         for offset in range(account.proved, upto):
-            slot = slots[offset]
-            if slot is None:
-                continue
-            gaps = account.gaps.get(offset, {})
-            whole = WHOLE in gaps and gaps[WHOLE][1]
+            wrong = self._unaccounted(account, slots[offset], partition, offset)
             where = f"I1: {account.audience.sink_id} passed {partition}@{offset} on its way to {upto}"
-            if account.audience.owes_gap(slot):
-                assert whole, f"{where}, which nobody could read, without an acknowledged gap"
-            for key in account.audience.wants(slot):
-                exported = key in account.arrived.get(offset, {})
-                missed = whole or (key in gaps and gaps[key][1])
-                assert exported or missed, f"{where} without {key}: {gaps}"
-                if not exported and key in gaps and gaps[key][0] is FailureKind.EXPORT_REJECTED and self.letters_kept:
-                    assert (offset, key) in account.letters, f"{where}: {key} was refused and has no letter"
+            assert wrong is None, f"{where} {wrong}"
         account.proved = max(account.proved, upto)
+
+    def _unaccounted(self, account: Account, slot: Slot | None, partition: int, offset: int) -> str | None:
+        """What is missing for the event there to be accounted for, if anything is."""
+        if slot is None:
+            return None
+        gaps = account.gaps.get(offset, {})
+        whole = WHOLE in gaps and gaps[WHOLE][1]
+        if account.audience.owes_gap(slot) and not whole:
+            return "without an acknowledged gap, though nobody could read it"
+        for key in account.audience.wants(slot):
+            exported = key in account.arrived.get(offset, {})
+            missed = whole or (key in gaps and gaps[key][1])
+            if not exported and not missed:
+                return f"without {key}: {gaps}"
+            refused = not exported and key in gaps and gaps[key][0] is FailureKind.EXPORT_REJECTED
+            if refused and self.letters_kept and (offset, key) not in account.letters:
+                return f"without a letter for {key}, which was refused"
+        return None
 
     def _check_exclusive(self, account: Account, partition: int, offset: int) -> None:
         """A gap never names what was exported, unless nobody could know that it was."""
@@ -274,7 +294,7 @@ class Proof:
         self.held[partition] = True
         for account in self.of(partition):
             account.life.clear()
-            account.started = account.group_agreed = False
+            account.started, account.agreed = False, None
 
     def gone(self, partition: int, *, clean: bool) -> None:
         """The partition is no longer ours; a clean hand-over leaves nothing that could come twice."""

@@ -27,6 +27,7 @@ AT_LEAST = {
     "rejoined": 1_000,
     "rejoined, offers in between": 1_000,
     "isolated from a sink that is down": 200,
+    "live again on a busy partition": 200,
     # overflow
     "shed taken": 1_000,
     "shed held": 300,
