@@ -1,12 +1,14 @@
 """The events of a measurement: seeded, distinct, and in the topic before anything is measured."""
 
 import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from io import BytesIO
+from itertools import islice
+from random import Random
 from typing import Any, cast
 
-from fastavro import parse_schema, schemaless_reader
+from fastavro import parse_schema, schemaless_reader, schemaless_writer
 
 from tailrace.adapters.event_producer import produce_events
 from tailrace.codec.framing import single_object_frame
@@ -27,6 +29,21 @@ _ENDINGS = {"run_completed", "run_failed", "run_cancelled", "run_timed_out"}
 _COUNTED = {"model", "run", "subagent"}
 _LOOKED_AT = {"event_family", "event_kind", "terminal", "usage", "cost"}
 
+_WORDS = (
+    "report",
+    "ledger",
+    "table",
+    "noon",
+    "checked",
+    "before",
+    "against",
+    "three",
+    "größer",
+    "naïve",
+    "漢字",
+    "and",
+)
+
 
 @dataclass(slots=True)
 class Backlog:
@@ -41,26 +58,70 @@ class Backlog:
     def good_events(self) -> int:
         return self.events - self.poison
 
+    @property
+    def mean_event_bytes(self) -> float:
+        return self.event_bytes / self.events
 
-@dataclass(slots=True)
-class Filling:
-    """Events on their way into the topic, counted as they pass."""
 
-    seed: int
-    backlog: Backlog = field(default_factory=Backlog)
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """Which events: the demonstration's mix of kinds, or of them only those that yield one record each.
 
-    def events(self, count: int) -> Iterator[SyntheticEvent]:
+    `content_bytes` above zero gives every event a conversation of about that size, which no sink may get.
+    """
+
+    one_record_each: bool = False
+    poison_rate: float = 0.0
+    content_bytes: int = 0
+
+    def events(self, seed: int) -> Iterator[SyntheticEvent]:
+        """An endless stream of them; the same seed gives the same bytes."""
         schemas = SchemaStore()
         expected = ExpectedRecords(schemas)
-        source = SyntheticEvents(seed=self.seed, active_runs=ACTIVE_RUNS, poison_rate=POISON_RATE, schemas=schemas)
-        for event in source.take(count):
-            self.backlog.events += 1
-            self.backlog.event_bytes += len(event.value or b"")
-            if event.poison is None and event.value is not None:
-                self.backlog.records += expected.of(event.value)
-            else:
-                self.backlog.poison += 1
-            yield event
+        conversation = Conversation(schemas, self.content_bytes) if self.content_bytes else None
+        source = SyntheticEvents(seed=seed, active_runs=ACTIVE_RUNS, poison_rate=self.poison_rate, schemas=schemas)
+        for event in source:
+            if event.value is None or event.poison is not None:
+                yield event
+            elif not self.one_record_each or expected.of(event.value) == 1:
+                value = conversation.added_to(event.value) if conversation else event.value
+                yield SyntheticEvent(event.key, value, None)
+
+
+DEMONSTRATION = Mix(poison_rate=POISON_RATE)
+
+
+class Conversation:
+    """Puts a conversation into events: text of the same size in each, and a different one."""
+
+    def __init__(self, schemas: SchemaStore, content_bytes: int) -> None:
+        self._content_bytes = content_bytes
+        self._frame = single_object_frame(schemas.agent_event)
+        self._schema: Any = parse_schema(cast("Any", schemas.agent_event.json), named_schemas={})
+        # Words at random, as text compresses: a repeated sentence would travel for nothing.
+        self._chance = Random(content_bytes)
+        self._text = " ".join(self._chance.choices(_WORDS, k=content_bytes)).encode()
+        self._added = 0
+
+    def added_to(self, value: bytes) -> bytes:
+        event: Any = schemaless_reader(BytesIO(value[len(self._frame) :]), self._schema, None)
+        self._added += 1
+        half = self._content_bytes // 2
+        question, answer = (self._chance.randrange(len(self._text) - half) for _ in range(2))
+        event["content_capture"] = "raw_content"
+        event["content"] = {
+            "capture_kind": "turn_chat",
+            "thread_id": f"thread-{self._added}",
+            "turn_number": self._added,
+            "span_is_recording": True,
+            "system_instructions": None,
+            "input_messages": self._text[question : question + half],
+            "output_messages": self._text[answer : answer + half],
+        }
+        out = BytesIO()
+        out.write(self._frame)
+        schemaless_writer(out, self._schema, event)
+        return out.getvalue()
 
 
 class ExpectedRecords:
@@ -81,9 +142,22 @@ class ExpectedRecords:
         return max(1, ends + uses + (event["cost"] is not None))
 
 
-def fill(settings: Settings, events: int, seed: int) -> Backlog:
+def counted(events: Iterable[SyntheticEvent], backlog: Backlog) -> Iterator[SyntheticEvent]:
+    """The same events, counted into `backlog` as they pass."""
+    expected = ExpectedRecords(SchemaStore())
+    for event in events:
+        backlog.events += 1
+        backlog.event_bytes += len(event.value or b"")
+        if event.poison is None and event.value is not None:
+            backlog.records += expected.of(event.value)
+        else:
+            backlog.poison += 1
+        yield event
+
+
+def fill(settings: Settings, events: int, seed: int, mix: Mix = DEMONSTRATION) -> Backlog:
     """Put this many events into the events topic; all are there when this returns."""
-    filling = Filling(seed)
+    backlog = Backlog()
     announced = 0
 
     def announce(sent: int) -> None:
@@ -95,7 +169,7 @@ def fill(settings: Settings, events: int, seed: int) -> Backlog:
     produced = produce_events(
         settings.kafka,
         settings.events.topic,
-        filling.events(events),
+        counted(islice(mix.events(seed), events), backlog),
         rate_per_s=None,
         clock=SystemClock(),
         stop=threading.Event(),
@@ -103,4 +177,4 @@ def fill(settings: Settings, events: int, seed: int) -> Backlog:
     )
     if produced.acknowledged != events:
         raise SystemExit(f"only {produced.acknowledged} of {events} events are in the topic: {produced.failed}")
-    return filling.backlog
+    return backlog

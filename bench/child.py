@@ -28,9 +28,10 @@ CLIENT_THREADS = "rdk:"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the child's log; `at_s` is seconds since the epoch."""
+    """One line of the child's log; `at_s` and `seen_s`, when it was read here, are seconds since the epoch."""
 
     at_s: float
+    seen_s: float
     event: str
     fields: Mapping[str, Any]
 
@@ -54,26 +55,33 @@ class Ended:
     peak_rss_bytes: int
 
 
-class Child:
-    """A running child; `sample` is taken ten times a second by a thread of the parent. Linux only: it reads /proc."""
+def python(module: str, *arguments: str) -> list[str]:
+    """The command line of a module, run by the interpreter that runs this."""
+    return [sys.executable, "-m", module, *arguments]
 
-    def __init__(self, module: str, arguments: Sequence[str], log: Path) -> None:
+
+class Child:
+    """A running child; `sample` is taken ten times a second by a thread of the parent. Linux only: it reads /proc.
+
+    What its own children use is counted with it, as long as they run: a child that supervises others ends after them.
+    """
+
+    def __init__(self, command: Sequence[str], log: Path, variables: Mapping[str, str] | None = None) -> None:
         if not Path("/proc/self/stat").exists():
             raise SystemExit("measuring reads /proc, which this system does not have: run it on Linux")
         # What is measured is what the configuration says, not what the caller's shell adds to it.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TAILRACE_")}
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env=environment,
+                env={**environment, **(variables or {})},
             )
         self._log = log
         self._read_bytes = 0
         self._lines: list[Line] = []
-        self._proc = Path(f"/proc/{self._process.pid}")
         self._done = threading.Event()
         self.samples: list[Sample] = []
         self._sampler = threading.Thread(target=self._watch, name="sampler", daemon=True)
@@ -87,7 +95,7 @@ class Child:
             log.seek(self._read_bytes)
             new, newline, _ = log.read().rpartition(b"\n")
         self._read_bytes += len(new) + len(newline)
-        self._lines += [_line(text) for text in new.decode().splitlines() if text.startswith("{")]
+        self._lines += [line for line in map(_line, new.decode(errors="replace").splitlines()) if line is not None]
         return [line for line in self._lines if line.event == event]
 
     def wait_for(self, event: str, within_s: float, count: int = 1) -> list[Line]:
@@ -122,16 +130,13 @@ class Child:
                 return  # it has ended between two looks
 
     def _sample(self) -> Sample:
-        cpu_s = _cpu_s(self._proc / "stat")[1]
-        threads: list[tuple[str, float]] = []
-        for task in (self._proc / "task").iterdir():
-            try:
-                threads.append(_cpu_s(task / "stat"))
-            except OSError:
-                continue  # a thread that ended between the listing and the look
-        rss_pages = int((self._proc / "statm").read_text().split()[1])
-        client_cpu_s = sum(used_s for name, used_s in threads if name.startswith(CLIENT_THREADS))
-        return Sample(time.time(), cpu_s, client_cpu_s, rss_pages * PAGE_BYTES)
+        cpu_s = client_cpu_s = 0.0
+        rss_bytes = 0
+        for process in _with_descendants(self._process.pid):
+            cpu_s += _cpu_s(process / "stat")[1]
+            client_cpu_s += _client_cpu_s(process)
+            rss_bytes += int((process / "statm").read_text().split()[1]) * PAGE_BYTES
+        return Sample(time.time(), cpu_s, client_cpu_s, rss_bytes)
 
     # ------------------------------------------------------------------------------------------------ what is done
 
@@ -160,6 +165,35 @@ class Child:
             self._process.wait()
 
 
+def _with_descendants(pid: int) -> list[Path]:
+    """The process, its children, theirs and so on, as they are now. OSError if it has ended itself."""
+    process = Path(f"/proc/{pid}")
+    found = [process]
+    for task in (process / "task").iterdir():
+        try:
+            children = (task / "children").read_text().split()
+        except OSError:
+            continue  # a thread that ended between the listing and the look
+        for child in children:
+            try:
+                found += _with_descendants(int(child))
+            except OSError:
+                continue  # likewise a child
+    return found
+
+
+def _client_cpu_s(process: Path) -> float:
+    """Processor seconds of librdkafka's threads."""
+    used_s = 0.0
+    for task in (process / "task").iterdir():
+        try:
+            name, thread_s = _cpu_s(task / "stat")
+        except OSError:
+            continue  # a thread that ended between the listing and the look
+        used_s += thread_s if name.startswith(CLIENT_THREADS) else 0.0
+    return used_s
+
+
 def _cpu_s(stat: Path) -> tuple[str, float]:
     """Name and processor seconds (user and system) of a process or thread."""
     name, _, rest = stat.read_text().partition("(")[2].rpartition(")")
@@ -167,6 +201,11 @@ def _cpu_s(stat: Path) -> tuple[str, float]:
     return name, (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
 
-def _line(text: str) -> Line:
-    fields = json.loads(text)
-    return Line(datetime.fromisoformat(fields.pop("at")).timestamp(), fields.pop("event"), fields)
+def _line(text: str) -> Line | None:
+    """None for what is no line of ours: peers and libraries log in forms of their own."""
+    try:
+        fields = json.loads(text) if text.startswith("{") else {}
+        at_s = datetime.fromisoformat(fields.pop("at")).timestamp()
+        return Line(at_s, time.time(), str(fields.pop("event")), fields)
+    except (ValueError, LookupError):
+        return None

@@ -15,6 +15,13 @@ PARTITIONS = 4
 
 SINK_IDS = ("analytics", "archive", "billing")
 
+MORE_SINK_IDS = ("debugging", "evaluation", "forecasts", "guardrails", "history")
+
+
+def sink_ids(count: int) -> tuple[str, ...]:
+    """Ids of this many Kafka sinks, at most eight."""
+    return (*SINK_IDS, *MORE_SINK_IDS)[:count]
+
 
 @dataclass(frozen=True, slots=True)
 class Names:
@@ -43,27 +50,36 @@ class Names:
         return f"{self.run}.{sink_id}"
 
 
-def write(file: Path, kafka: Kafka, names: Names, sinks: Mapping[str, Mapping[str, Any]]) -> Settings:
+def write(
+    file: Path,
+    kafka: Kafka,
+    names: Names,
+    sinks: Mapping[str, Mapping[str, Any]],
+    worker: Mapping[str, Any] | None = None,
+) -> Settings:
     """Write the configuration, and load it as the worker will."""
-    tree = {
+    tree: dict[str, Any] = {
         "kafka": {"bootstrap_servers": kafka.bootstrap},
         "events": {"topic": names.events, "group": names.run},
         "health": {"topic": names.health},
         "dead_letter": {"topic": names.dead_letters},
         "sinks": {sink_id: dict(keys) for sink_id, keys in sinks.items()},
         "logs": {"format": "json"},
+        **({"worker": dict(worker)} if worker else {}),
     }
     file.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
     settings, _ = load(file, {})
     return settings
 
 
-def create_topics(kafka: Kafka, names: Names, sink_ids: tuple[str, ...]) -> None:
-    """The topics a run writes to."""
+def create_topics(kafka: Kafka, names: Names, sinks: tuple[str, ...]) -> None:
+    """The topics a run writes to. Records in a sink's topic carry the time at which the broker had them."""
     kafka.create_topic(names.health, 1)
     kafka.create_topic(names.dead_letters, 1)
-    for sink_id in sink_ids:
-        kafka.create_topic(names.sink(sink_id), PARTITIONS)
+    for sink_id in sinks:
+        kafka.create_topic(
+            names.sink(sink_id), PARTITIONS, message_timestamp_type="LogAppendTime", retention_ms=-1, retention_bytes=-1
+        )
 
 
 def create_events_topic(kafka: Kafka, names: Names) -> None:

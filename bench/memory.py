@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.backlog import Backlog, fill
-from bench.child import Child
+from bench.child import Child, python
 from bench.cluster import cluster
 from bench.configuration import SINK_IDS, Names, create_events_topic, create_topics, write
 from bench.topics import Arrivals, arrivals, cursors, ranges, records_in
@@ -76,7 +76,7 @@ def main() -> None:
         print(
             f"{backlog.events} events, {backlog.event_bytes / MIB:.0f} MiB, {backlog.poison} of them poison", flush=True
         )
-        child = Child("tailrace", ["run", "--config", str(file)], Path(folder) / "worker.log")
+        child = Child(python("tailrace", "run", "--config", str(file)), Path(folder) / "worker.log")
         try:
             looks = _watch(child, settings, backlog, arguments.within_s)
             failures = child.lines("sink failed")

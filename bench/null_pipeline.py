@@ -7,11 +7,11 @@ decode, project, buffer, account, commit, or wait for acknowledgements between b
 import argparse
 import json
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from tailrace.adapters.kafka_fetch import receive
 from tailrace.adapters.kafka_shipping import ORDERED_PRODUCER
@@ -44,9 +44,7 @@ def run(settings: Settings, events: int, records: int, value_bytes: int) -> None
     _say("reading a partition")
     read = written = 0
     while read < events:
-        for message in receive(consumer, READ_RECORDS, 0.1):
-            if message.error() is not None:
-                raise SystemExit(message.error())
+        for message in _received(consumer):
             read += 1
             key, value = message.key(), message.value() or b""
             assert isinstance(value, bytes)
@@ -64,6 +62,15 @@ def run(settings: Settings, events: int, records: int, value_bytes: int) -> None
         while len(producer):
             producer.poll(0.05)
     _say("all written")
+
+
+def _received(consumer: Consumer) -> Iterator[Message]:
+    for message in receive(consumer, READ_RECORDS, 0.1):
+        error = message.error()
+        if error is None:
+            yield message
+        elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+            raise SystemExit(error)
 
 
 def _sinks(settings: Settings) -> Sequence[DurableTraceSettings]:

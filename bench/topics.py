@@ -1,6 +1,7 @@
 """What the cluster says of a run from outside the worker: ends, cursors, times, and every record that arrived."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from io import BytesIO
 from typing import Any, cast
 
 from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
 from fastavro import parse_schema, schemaless_reader
 
 from bench.child import Child
@@ -17,6 +20,8 @@ from tailrace.codec.schemas import SchemaStore
 ANSWER_TIMEOUT_S = 30.0
 
 LOOK_S = 0.25
+
+READ_S = 0.2
 
 _LOOKED_AT = {"source", "projection_kind"}
 _KINDS = ("run_terminal", "usage", "cost_estimate", "cost_correction", "progress")
@@ -73,8 +78,53 @@ def wait_until_drained(child: Child, bootstrap: str, topic: str, groups: Sequenc
             time.sleep(LOOK_S)
 
 
+def wait_for_records(child: Child, bootstrap: str, expected: Mapping[str, int], within_s: float) -> None:
+    """Wait until each topic has had this many records appended. Ends the measurement if they never are.
+
+    One request a look, so that watching takes next to nothing from what is watched.
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    partitions = [TopicPartition(topic, p) for topic in expected for p in ranges(bootstrap, topic)]
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    give_up_s = time.monotonic() + within_s
+    while True:
+        answers = admin.list_offsets(dict.fromkeys(partitions, latest))
+        found: Counter[str] = Counter()
+        for place, answer in answers.items():
+            found[place.topic] += answer.result(ANSWER_TIMEOUT_S).offset
+        if all(found[topic] >= count for topic, count in expected.items()):
+            return
+        child.must_run()
+        if time.monotonic() > give_up_s:
+            raise SystemExit(f"after {within_s} s there are {dict(found)} of {dict(expected)} records")
+        time.sleep(LOOK_S)
+
+
+def end_of(bootstrap: str, topic: str) -> dict[int, int]:
+    """Per partition, the next offset to be written."""
+    return {partition: high for partition, (_, high) in ranges(bootstrap, topic).items()}
+
+
+def set_cursors(bootstrap: str, group: str, topic: str, offsets: Mapping[int, int]) -> None:
+    """Commit offsets for a group without members, as a sink's cursors that somebody else left there."""
+    with _consumer(bootstrap, group) as consumer:
+        consumer.commit(offsets=[TopicPartition(topic, p, o) for p, o in offsets.items()], asynchronous=False)
+
+
+def delete(bootstrap: str, topics: Sequence[str]) -> None:
+    """Remove topics of our own; the disk is only needed while a run is judged."""
+    admin = AdminClient(
+        {"bootstrap.servers": bootstrap, "log_level": 0}
+    )  # held until the answers are there: they end with it
+    for answer in admin.delete_topics(list(topics)).values():
+        answer.result(ANSWER_TIMEOUT_S)
+
+
 def last_written_s(bootstrap: str, topics: Sequence[str]) -> float:
-    """When the last record of these topics was handed to its producer, in seconds since the epoch."""
+    """The newest timestamp in these topics, in seconds since the epoch.
+
+    With `message.timestamp.type=LogAppendTime` that is when the broker had the last record.
+    """
     newest_ms = 0
     for topic in topics:
         with _consumer(bootstrap, "bench") as consumer:
@@ -93,9 +143,13 @@ def read(bootstrap: str, topic: str) -> Iterator[Message]:
     with _consumer(bootstrap, "bench") as consumer:
         consumer.assign([TopicPartition(topic, p, low) for p, (low, _) in ranges(bootstrap, topic).items()])
         unread = len(consumer.assignment())
+        heard_s = time.monotonic()
         while unread:
-            messages = consumer.consume(10_000, ANSWER_TIMEOUT_S)
-            if not messages:
+            # It waits for as many as it is asked for: at the end of a topic, the whole time.
+            messages = consumer.consume(10_000, READ_S)
+            if messages:
+                heard_s = time.monotonic()
+            elif time.monotonic() > heard_s + ANSWER_TIMEOUT_S:
                 raise SystemExit(f"{topic} could not be read to its end")
             for message in messages:
                 if message.error() is None:

@@ -1,0 +1,163 @@
+"""Draw the results: one PNG and one SVG for each scenario that has results, into bench/plots/.
+
+    python -m bench.plots                  what `python -m bench.report` would put into tables
+    python -m bench.plots --size quick
+
+What is drawn (`charts`) is worked out without the library; only `draw` needs it (dependency group `bench`).
+"""
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.report import CPU, NULL, PACE, SIZES, TAILRACE
+from bench.results import RESULTS, Result, newest
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PLOTS = Path(__file__).parent / "plots"
+
+OURS = "#1f6f8b"
+OTHERS = "#b8b8b8"
+FLOOR = "#e0a458"
+
+DOTS_PER_INCH = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A median, and the least and greatest turn around it."""
+
+    label: str
+    value: float
+    least: float
+    greatest: float
+    colour: str
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One axis with bars, from top to bottom."""
+
+    title: str
+    bars: Sequence[Bar]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One picture: its file's name without ending, a line above it, a line below it, and panels side by side."""
+
+    name: str
+    title: str
+    footnote: str
+    panels: Sequence[Panel]
+
+
+FIGURES: dict[str, tuple[str, Sequence[tuple[str, str]]]] = {
+    "one-record": ("Events that yield one record, three Kafka sinks", ((CPU, "CPU µs/event"), (PACE, "events/s"))),
+    "mix": ("The demonstration's mix, three Kafka sinks", ((CPU, "CPU µs/event"), (PACE, "events/s"))),
+    "sinks": ("One, four and eight Kafka sinks", ((CPU, "CPU µs/event"), (PACE, "events/s"))),
+    "event-sizes": ("Events with a conversation that no sink may get", ((CPU, "CPU µs/event"), (PACE, "events/s"))),
+    "workers": ("One worker and two", ((CPU, "CPU µs/event"), (PACE, "events/s"))),
+    "latency": ("From send to every sink's log, 5 000 events/s", (("p50_ms", "p50 ms"), ("p99_ms", "p99 ms"))),
+    "catch-up": (
+        "Two live lanes, and one that catches up",
+        (("healthy_events_per_s", "live lanes, events/s"), ("late_lane_events_per_s", "late lane, events/s")),
+    ),
+}
+"""By scenario, the title and the figures drawn."""
+
+
+def chart(result: Result) -> Chart:
+    title, figures = FIGURES[result.scenario]
+    made = result.made
+    footnote = (
+        f"medians of {len(result.turns)} turns, lines from least to greatest; size {result.size}, "
+        f"commit {made['commit']}, {made['cores']} cores"
+    )
+    return Chart(
+        result.scenario,
+        title,
+        footnote,
+        [Panel(name, list(_bars(result, figure))) for figure, name in figures],
+    )
+
+
+def _bars(result: Result, figure: str) -> Iterator[Bar]:
+    for who, variant in result.pairs():
+        values = [run[figure] for run in result.runs(who, variant) if figure in run]
+        if values:
+            label = f"{who}, {variant}" if variant else who
+            median = result.median(who, figure, variant)
+            yield Bar(label, median, min(values), max(values), _colour(who))
+
+
+def _colour(who: str) -> str:
+    if who == NULL:
+        return FLOOR
+    return OURS if who.startswith(TAILRACE) else OTHERS
+
+
+def charts(find: Callable[[str], Result | None]) -> list[Chart]:
+    """Of every scenario with results, in the order of the tables."""
+    return [chart(result) for scenario in FIGURES if (result := find(scenario)) is not None]
+
+
+def draw(chart: Chart, folder: Path) -> list[Path]:
+    """Write the chart as PNG and SVG. ImportError without the dependency group `bench`."""
+    import matplotlib as mpl  # noqa: PLC0415 - charts are worked out, and tested, without it
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    rows = max(len(panel.bars) for panel in chart.panels)
+    # The same results give the same bytes: no random ids, no date.
+    with mpl.rc_context({"svg.hashsalt": chart.name, "font.size": 9, "svg.fonttype": "none"}):
+        figure = Figure(figsize=(5.2 * len(chart.panels), 1.4 + 0.32 * rows), layout="constrained")
+        figure.suptitle(chart.title, fontweight="bold")
+        figure.supxlabel(chart.footnote, fontsize=7)
+        for place, panel in enumerate(chart.panels, 1):
+            _draw_panel(figure.add_subplot(1, len(chart.panels), place), panel)
+        folder.mkdir(parents=True, exist_ok=True)
+        files = [folder / f"{chart.name}.png", folder / f"{chart.name}.svg"]
+        figure.savefig(files[0], dpi=DOTS_PER_INCH, metadata={"Software": None})
+        figure.savefig(files[1], metadata={"Date": None})
+    return files
+
+
+def _draw_panel(axes: "Axes", panel: Panel) -> None:
+    places = range(len(panel.bars))
+    values = [bar.value for bar in panel.bars]
+    around = [
+        [bar.value - bar.least for bar in panel.bars],
+        [bar.greatest - bar.value for bar in panel.bars],
+    ]
+    style: dict[str, Any] = {"ecolor": "#444444", "capsize": 2, "error_kw": {"linewidth": 0.8}}
+    axes.barh(places, values, xerr=around, color=[bar.colour for bar in panel.bars], **style)
+    axes.set_yticks(places, [bar.label for bar in panel.bars])
+    axes.invert_yaxis()
+    axes.set_title(panel.title, loc="left", fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="x", linewidth=0.4, alpha=0.5)
+    axes.set_axisbelow(True)
+    for place, bar in zip(places, panel.bars, strict=True):
+        axes.annotate(f"{bar.value:,.4g}", (bar.greatest, place), (4, 0), textcoords="offset points", va="center")
+    axes.margins(x=0.18)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", choices=("full", "quick", "tiny"), help="only this size")
+    parser.add_argument("--folder", type=Path, default=PLOTS)
+    arguments = parser.parse_args()
+    sizes = (arguments.size,) if arguments.size else SIZES
+    drawn = charts(lambda scenario: newest(scenario, sizes, RESULTS))
+    if not drawn:
+        raise SystemExit("no results to draw; `python -m bench.compare --quick` makes some")
+    for one in drawn:
+        print(", ".join(file.name for file in draw(one, arguments.folder)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,276 @@
+"""What is measured: each scenario runs its contestants in turn, over and over, and returns every figure.
+
+A scenario that is no comparison of contestants over one backlog has a function of its own; all return a `Result`.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from bench import contestants as field_of
+from bench.backlog import Mix
+from bench.configuration import sink_ids
+from bench.contestants import NULL, PYTHON_PEERS, SCHEMAS, TAILRACE, TWO_WORKERS, Contestant
+from bench.latency import feed, latencies_ms, sent_ms
+from bench.measured import Run
+from bench.results import Refusal, Result, Row, percentile, provenance
+from bench.topics import end_of, last_written_s, records_in, set_cursors, wait_for_records
+from bench.track import DRAIN_TIMEOUT_S, START_TIMEOUT_S, RunRefusedError, Track
+from tailrace.settings.checks import DEAD_LETTER_LANE_ID
+from tests.kafka.broker import Kafka
+
+ONE_RECORD_EACH = Mix(one_record_each=True)
+AS_IN_THE_DEMONSTRATION = Mix()
+"""Its kinds of events, without its poison: only tailrace has a place for that."""
+
+SEED = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much of everything. `events` is by scenario."""
+
+    name: str
+    turns: int
+    events: Mapping[str, int]
+    everybody_everywhere: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a scenario runs on."""
+
+    kafka: Kafka
+    folder: Path
+    size: Size
+    turns: int
+    without: frozenset[str]
+
+    def chosen(self, contestants: Sequence[Contestant]) -> list[Contestant]:
+        return [one for one in contestants if one.name not in self.without]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of every turn."""
+
+    contestant: Contestant
+    variant: str
+    run: Callable[[], Mapping[str, float]]
+
+
+Scenario = Callable[[Setting], Result]
+
+
+def figures(run: Run) -> dict[str, float]:
+    return {**run.json(), "events_per_s": run.events_per_s, "cpu_us_per_event": run.cpu_us_per_event}
+
+
+def _run(track: Track, contestant: Contestant, sink_count: int = 3) -> dict[str, float]:
+    return figures(track.run(contestant, sink_count))
+
+
+def one_record(setting: Setting) -> Result:
+    """Everybody on events that yield one record each."""
+    return _backlog(setting, "one-record", ONE_RECORD_EACH, setting.chosen(field_of.ALL))
+
+
+def mix(setting: Setting) -> Result:
+    """The demonstration's kinds of events, of which one in ten yields two or three records."""
+    small = (NULL, *field_of.OURS)
+    everybody = field_of.ALL if setting.size.everybody_everywhere else small
+    return _backlog(setting, "mix", AS_IN_THE_DEMONSTRATION, setting.chosen(everybody))
+
+
+def sinks(setting: Setting) -> Result:
+    """One, four and eight Kafka sinks."""
+    track = _track(setting, "sinks", ONE_RECORD_EACH)
+    entries = [
+        Entry(one, f"{count} sink{'s' * (count > 1)}", partial(_run, track, one, count))
+        for count in (1, 4, 8)
+        for one in setting.chosen((NULL, TAILRACE))
+    ]
+    return _finished(setting, "sinks", entries, [track])
+
+
+EVENT_SIZES: Mapping[str, int] = {"0.3 KB": 0, "3 KB": 2_700, "100 KB": 99_700}
+"""Bytes of conversation in an event, on top of 0.3 KB."""
+
+
+def event_sizes(setting: Setting) -> Result:
+    """Events that carry a conversation, which no sink may get."""
+    who = (NULL, TAILRACE, field_of.FASTAVRO) if setting.size.everybody_everywhere else (NULL, TAILRACE)
+    entries: list[Entry] = []
+    tracks: list[Track] = []
+    for variant, content_bytes in EVENT_SIZES.items():
+        track = Track(
+            setting.kafka,
+            setting.folder,
+            Mix(one_record_each=True, content_bytes=content_bytes),
+            setting.size.events[f"event-sizes {variant}"],
+            SEED,
+        )
+        tracks.append(track)
+        entries += [Entry(one, variant, partial(_run, track, one)) for one in setting.chosen(who)]
+    return _finished(setting, "event-sizes", entries, tracks)
+
+
+def workers(setting: Setting) -> Result:
+    """One worker, and two of one group."""
+    return _backlog(setting, "workers", ONE_RECORD_EACH, [TAILRACE, TWO_WORKERS])
+
+
+LATENCY_EVENTS_PER_S = 5_000
+WARM_UP_S = 2.0
+
+
+def latency(setting: Setting) -> Result:
+    """From an agent's send to every sink's log, at 5 000 events a second."""
+    who = (TAILRACE, *PYTHON_PEERS, field_of.BENTO) if setting.size.everybody_everywhere else (TAILRACE,)
+    entries = [Entry(one, "", partial(_latency_of, setting, one)) for one in setting.chosen(who)]
+    return _finished(setting, "latency", entries, [], {"events_per_s": LATENCY_EVENTS_PER_S, "warm_up_s": WARM_UP_S})
+
+
+def _latency_of(setting: Setting, contestant: Contestant) -> dict[str, float]:
+    events = list(islice(ONE_RECORD_EACH.events(SEED), setting.size.events["latency"]))
+    track = Track(setting.kafka, setting.folder, ONE_RECORD_EACH, 0, SEED)
+    course = track.course(sink_ids(3))
+    with track.started(contestant, course) as children:
+        # Peers say nothing before the first event: what they have to do until then is in the warm-up.
+        if contestant.begins == TAILRACE.begins:
+            children[0].wait_for(contestant.begins, START_TIMEOUT_S)
+        begun_s = time.time()
+        feed(course.bootstrap, course.names.events, events, LATENCY_EVENTS_PER_S)
+        fed_s = time.time()
+        wait_for_records(children[0], course.bootstrap, dict.fromkeys(course.sink_topics, len(events)), DRAIN_TIMEOUT_S)
+        cpu_s = sum(child.cpu_at_s(fed_s)[0] - child.cpu_at_s(begun_s + WARM_UP_S)[0] for child in children)
+        track.ended(contestant, children)
+    track.judge(contestant, course)
+    sent = sent_ms(course.bootstrap, course.names.events)
+    since_ms = int((begun_s + WARM_UP_S) * 1_000)
+    taken_ms = latencies_ms(course.bootstrap, course.sink_topics, sent, since_ms, SCHEMAS)
+    track.remove(course)
+    track.close()
+    measured_events = sum(at_ms >= since_ms for of_partition in sent.values() for at_ms in of_partition)
+    return {
+        "p50_ms": percentile(taken_ms, 0.5),
+        "p99_ms": percentile(taken_ms, 0.99),
+        "max_ms": taken_ms[-1],
+        "records": len(taken_ms),
+        "sent_per_s": len(events) / (fed_s - begun_s),
+        "cpu_us_per_event": cpu_s / measured_events * 1e6,
+    }
+
+
+ALONE = "alone"
+BESIDE = "beside a lane that catches up"
+
+
+def catch_up(setting: Setting) -> Result:
+    """Two live lanes with all they can take, alone and beside a lane that reads its backlog from the log."""
+    backlog, live = setting.size.events["catch-up backlog"], setting.size.events["catch-up live"]
+    track = Track(setting.kafka, setting.folder, ONE_RECORD_EACH, backlog, SEED)
+    boundary = end_of(setting.kafka.bootstrap, track.events_topic)
+    track.fill(ONE_RECORD_EACH, live, SEED + 1)
+    entries = [
+        Entry(TAILRACE, ALONE, partial(_beside, track, 2, boundary, live)),
+        Entry(TAILRACE, BESIDE, partial(_beside, track, 3, boundary, live)),
+    ]
+    return _finished(setting, "catch-up", entries, [track], {"backlog_events": backlog, "live_events": live})
+
+
+def _beside(track: Track, lanes: int, boundary: Mapping[int, int], live_events: int) -> dict[str, float]:
+    """The first two lanes start at the boundary, the third at the log's start."""
+    course = track.course(sink_ids(lanes))
+    healthy, late = course.sink_topics[:2], course.sink_topics[2:]
+    for lane in (*course.sinks[:2], DEAD_LETTER_LANE_ID):
+        set_cursors(course.bootstrap, course.settings.cursor_group(lane), course.names.events, boundary)
+    with track.started(TAILRACE, course) as children:
+        begun_s = children[0].wait_for(TAILRACE.begins, START_TIMEOUT_S)[0].at_s
+        wait_for_records(children[0], course.bootstrap, dict.fromkeys(healthy, live_events), DRAIN_TIMEOUT_S)
+        found_late = sum(records_in(course.bootstrap, topic) for topic in late)
+        if late and found_late >= course.records - live_events:
+            raise RunRefusedError("the late lane was done before the others: its backlog is too small for this run")
+        wait_for_records(children[0], course.bootstrap, dict.fromkeys(late, course.records), DRAIN_TIMEOUT_S)
+        finished_s = last_written_s(course.bootstrap, healthy)
+        all_finished_s = last_written_s(course.bootstrap, course.sink_topics)
+        cpu_s = children[0].cpu_at_s(finished_s)[0] - children[0].cpu_at_s(begun_s)[0]
+        track.ended(TAILRACE, children)
+    track.judge(TAILRACE, course, from_offsets=dict.fromkeys(healthy, boundary))
+    track.remove(course)
+    figures_of_run = {
+        "healthy_events_per_s": live_events / (finished_s - begun_s),
+        "cpu_us_per_event": cpu_s / live_events * 1e6,
+        "caught_up_meanwhile": float(found_late),
+    }
+    if late:
+        figures_of_run["late_lane_events_per_s"] = course.records / (all_finished_s - begun_s)
+    return figures_of_run
+
+
+SCENARIOS: Mapping[str, Scenario] = {
+    "one-record": one_record,
+    "mix": mix,
+    "sinks": sinks,
+    "event-sizes": event_sizes,
+    "workers": workers,
+    "latency": latency,
+    "catch-up": catch_up,
+}
+
+
+def _track(setting: Setting, scenario: str, events: Mix) -> Track:
+    return Track(setting.kafka, setting.folder, events, setting.size.events[scenario], SEED)
+
+
+def _backlog(setting: Setting, scenario: str, events: Mix, contestants: Sequence[Contestant]) -> Result:
+    track = _track(setting, scenario, events)
+    entries = [Entry(one, "", partial(_run, track, one)) for one in contestants]
+    return _finished(setting, scenario, entries, [track])
+
+
+def _finished(
+    setting: Setting,
+    scenario: str,
+    entries: Sequence[Entry],
+    tracks: Sequence[Track],
+    more: Mapping[str, Any] | None = None,
+) -> Result:
+    """Run every entry once a turn; each turn begins with another one, so that nobody always follows the same."""
+    made = provenance()
+    turns: list[list[Row]] = []
+    refusals: list[Refusal] = []
+    for turn in range(setting.turns):
+        first = turn % len(entries)
+        turns.append([])
+        for entry in (*entries[first:], *entries[:first]):
+            label = f"{scenario} {turn + 1}/{setting.turns}: {entry.contestant.name} {entry.variant}".rstrip()
+            try:
+                found = entry.run()
+            except (RunRefusedError, SystemExit) as refusal:
+                refusals.append(Refusal(entry.contestant.name, entry.variant, str(refusal)))
+                print(f"{label}: does not count: {refusal}", flush=True)
+            else:
+                turns[-1].append(Row(entry.contestant.name, entry.variant, found))
+                print(f"{label}: " + ", ".join(f"{name} {value:.6g}" for name, value in _told(found)), flush=True)
+    for track in tracks:
+        track.close()
+    parameters = {
+        "rows": [[entry.contestant.name, entry.variant] for entry in entries],
+        "turns": setting.turns,
+        "seed": SEED,
+        "backlogs": [track.described() for track in tracks],
+        **(more or {}),
+    }
+    return Result(scenario, setting.size.name, parameters, made, turns, refusals)
+
+
+_TOLD = ("events_per_s", "cpu_us_per_event", "p50_ms", "p99_ms", "healthy_events_per_s", "late_lane_events_per_s")
+
+
+def _told(found: Mapping[str, float]) -> list[tuple[str, float]]:
+    return [(name, found[name]) for name in _TOLD if name in found]
