@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PLOTTING := $(VENV)/.plotting
 
-.PHONY: help setup demo test check unit kafka bench format clean
+.PHONY: help setup demo test check unit kafka bench bench-quick bench-report format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,10 +37,23 @@ kafka: $(READY) ## the suite on a real Apache Kafka (Docker, or TAILRACE_TEST_BO
 
 test: check unit kafka ## everything: check, then every test; real-Kafka tests are skipped where no engine runs
 
-bench: $(READY) ## throughput, steps and memory on a real Kafka; a quarter of an hour
-	$(BIN)/python -m bench.throughput
+$(PLOTTING): $(READY)
+	$(BIN)/python -m pip install --quiet --group bench
+	@touch $@
+
+bench-quick: $(PLOTTING) ## every comparison on a real Kafka at a small size, then tables and plots; 25 minutes
+	$(BIN)/python -m bench.compare --quick
+	$(MAKE) bench-report
+
+bench: $(PLOTTING) ## the same at full size, steps, and memory over five million events; two to three hours
+	$(BIN)/python -m bench.compare --full
 	$(BIN)/python -m bench.steps
-	$(BIN)/python -m bench.memory
+	$(BIN)/python -m bench.memory --full
+	$(MAKE) bench-report
+
+bench-report: $(PLOTTING) ## tables and plots in bench/ from the results that are there
+	$(BIN)/python -m bench.report
+	$(BIN)/python -m bench.plots
 
 format: $(READY) ## rewrite the sources in the house style
 	$(BIN)/ruff check --fix .

@@ -1,4 +1,4 @@
-"""Who runs: each takes the same events to the same topics, as a process of its own (or two)."""
+"""Who runs: each takes the same events to the same topics, as a process of its own."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -53,7 +53,7 @@ class Contestant:
 
     name: str
     begins: str
-    processes: Callable[[Course], list[Process]]
+    process: Callable[[Course], Process]
     groups: Callable[[Course], list[str]]
     writes_the_records: bool = True
     stamps_whole_seconds: bool = False
@@ -68,31 +68,33 @@ def _own_group(course: Course) -> list[str]:
     return [course.names.run]
 
 
-def _tailrace(course: Course) -> list[Process]:
-    return [Process(python("tailrace", "run", "--config", str(course.config)))]
+def _tailrace(course: Course) -> Process:
+    return Process(python("tailrace", "run", "--config", str(course.config)))
 
 
-def _with_projector(projector: str) -> Callable[[Course], list[Process]]:
+def _two_workers(course: Course) -> Process:
+    return Process(python("tailrace", "run", "--workers", "2", "--config", str(course.config)))
+
+
+def _with_projector(projector: str) -> Callable[[Course], Process]:
     arguments = ("--projector", projector)
-    return lambda course: [
-        Process(python("bench.projector_worker", "--config", str(course.config), *arguments)),
-    ]
+    return lambda course: Process(python("bench.projector_worker", "--config", str(course.config), *arguments))
 
 
-def _null(course: Course) -> list[Process]:
+def _null(course: Course) -> Process:
     sizes = ("--events", course.events, "--records", course.records, "--value-bytes", course.record_bytes)
-    return [Process(python("bench.null_pipeline", "--config", str(course.config), *map(str, sizes)))]
+    return Process(python("bench.null_pipeline", "--config", str(course.config), *map(str, sizes)))
 
 
-def _peer(peer: str) -> Callable[[Course], list[Process]]:
-    return lambda course: [Process([python_of(peer), "-m", f"bench.peers.{peer}"], course.task.variables())]
+def _peer(peer: str) -> Callable[[Course], Process]:
+    return lambda course: Process([python_of(peer), "-m", f"bench.peers.{peer}"], course.task.variables())
 
 
-def _bento(course: Course) -> list[Process]:
+def _bento(course: Course) -> Process:
     program = bento_build.binary()
     if program is None:
         raise SystemExit("Bento is built with Go, which is not here; leave it out with --without bento")
-    return [Process([str(program), "-c", str(bento_build.PIPELINE)], bento_build.variables(course.task, course.folder))]
+    return Process([str(program), "-c", str(bento_build.PIPELINE)], bento_build.variables(course.task, course.folder))
 
 
 NULL = Contestant("null pipeline", WORKER_BEGINS, _null, lambda _: [], writes_the_records=False)
@@ -106,9 +108,7 @@ BENTO = Contestant(
     "Bento", bento_build.BEGINS, _bento, _own_group, stamps_whole_seconds=True, most_sinks=bento_build.SINKS
 )
 
-TWO_WORKERS = Contestant(
-    "tailrace, two workers", WORKER_BEGINS, lambda course: _tailrace(course) + _tailrace(course), _worker_groups
-)
+TWO_WORKERS = Contestant("tailrace, two workers", WORKER_BEGINS, _two_workers, _worker_groups)
 
 OURS = (TAILRACE, REFERENCE, FASTAVRO)
 PYTHON_PEERS = (QUIX, FAST_STREAM, ARROYO)

@@ -1,6 +1,8 @@
-"""A worker's memory over a million events, one of its three sinks stalled from the first event to the last.
+"""A worker's memory over a million events or five, one of its three sinks stalled from the first event to the last.
 
-    python -m bench.memory                     the broker refuses the sink's topic; a new producer at every attempt
+    python -m bench.memory --quick             a million events
+    python -m bench.memory --full              five million; about 4 GB of disk for the broker
+    python -m bench.memory                     a million; the broker refuses the sink's topic: a producer per attempt
     python -m bench.memory --stall missing     the sink's topic does not exist; each attempt lasts its time-out
     python -m bench.memory --stall scripted    a sink without a destination that never takes anything
 
@@ -24,11 +26,15 @@ from bench.backlog import Backlog, fill
 from bench.child import Child, python
 from bench.cluster import cluster
 from bench.configuration import SINK_IDS, Names, create_events_topic, create_topics, write
+from bench.results import Result, Row, provenance, save
 from bench.topics import Arrivals, arrivals, cursors, ranges, records_in
 from tailrace.settings import Settings
 from tests.kafka.broker import Kafka, KafkaBroker
 
 MIB = 2**20
+
+SIZES = {"quick": 1_000_000, "full": 5_000_000}
+
 GROWTH_LIMIT_BYTES = 10 * MIB
 SETTLED_EVENTS = 200_000
 """Buffers, queues and the allocator's pools have their size by then; a shorter run says nothing about growth."""
@@ -59,11 +65,16 @@ class Claim:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=1_000_000)
+    sizes = parser.add_mutually_exclusive_group()
+    for name, events in SIZES.items():
+        sizes.add_argument(f"--{name}", dest="size", action="store_const", const=name, help=f"{events} events")
+    parser.add_argument("--events", type=int, help="instead of the size's own number; the figures are not kept then")
     parser.add_argument("--stall", choices=("refused", "missing", "scripted"), default="refused")
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--within-s", type=float, default=3_600.0, help="give up when the worker takes longer")
     arguments = parser.parse_args()
+    size: str = arguments.size or "quick"
+    made = provenance()
     with cluster() as kafka, tempfile.TemporaryDirectory(prefix="tailrace-bench-") as folder:
         names = Names.fresh()
         file = Path(folder) / "tailrace.yaml"
@@ -72,7 +83,7 @@ def main() -> None:
         create_topics(kafka, names, HEALTHY)
         _stall(kafka, names, arguments.stall)
         budget_bytes = _printed_budget_bytes(file)
-        backlog = fill(settings, arguments.events, arguments.seed)
+        backlog = fill(settings, arguments.events or SIZES[size], arguments.seed)
         print(
             f"{backlog.events} events, {backlog.event_bytes / MIB:.0f} MiB, {backlog.poison} of them poison", flush=True
         )
@@ -93,7 +104,10 @@ def main() -> None:
             Claim(bool(failed) and not recoveries, f"{STALLED} failed ({', '.join(failed)}) and never recovered")
         )
         claims += _export_claims(kafka, settings, names, backlog, looks[-1])
-    _print_looks(looks, backlog)
+    rows = _rows(looks, backlog)
+    _print_rows(rows)
+    if arguments.events is None:
+        save(_result(size, made, rows, backlog, claims))
     for claim in claims:
         print(f"{'ok  ' if claim.holds else 'FAIL'} {claim.text}")
     raise SystemExit(0 if all(claim.holds for claim in claims) else 1)
@@ -204,20 +218,49 @@ def _export_claims(kafka: Kafka, settings: Settings, names: Names, backlog: Back
     return claims
 
 
-def _print_looks(looks: Sequence[Look], backlog: Backlog) -> None:
-    """One line per tenth of the events: the memory then, and the highest since the line before."""
-    print("\n| events | after s | RSS MiB | highest since MiB |\n|---:|---:|---:|---:|")
+def _rows(looks: Sequence[Look], backlog: Backlog) -> list[Row]:
+    """One per tenth of the events: the memory then, and the highest since the one before."""
+    rows: list[Row] = []
     since: list[Look] = []
     line = 0
     for look in looks:
         since.append(look)
         if look.events >= line * backlog.events // 10:
             line = look.events * 10 // backlog.events + 1
-            highest = max(one.rss_bytes for one in since)
-            after_s = look.at_s - looks[0].at_s
-            print(f"| {look.events} | {after_s:.0f} | {look.rss_bytes / MIB:.1f} | {highest / MIB:.1f} |")
+            figures = {
+                "events": float(look.events),
+                "after_s": look.at_s - looks[0].at_s,
+                "rss_mib": look.rss_bytes / MIB,
+                "highest_mib": max(one.rss_bytes for one in since) / MIB,
+            }
+            rows.append(Row("tailrace", f"{look.events:,} events", figures))
             since = []
+    return rows
+
+
+def _print_rows(rows: Sequence[Row]) -> None:
+    print("\n| events | after s | RSS MiB | highest since MiB |\n|---:|---:|---:|---:|")
+    for figures in (row.figures for row in rows):
+        after = f"{figures['events']:.0f} | {figures['after_s']:.0f}"
+        print(f"| {after} | {figures['rss_mib']:.1f} | {figures['highest_mib']:.1f} |")
     print()
+
+
+def _result(
+    size: str, made: Mapping[str, Any], rows: Sequence[Row], backlog: Backlog, claims: Sequence[Claim]
+) -> Result:
+    described = {
+        "events": backlog.events,
+        "records_for_each_sink": backlog.records,
+        "mean_event_bytes": round(backlog.mean_event_bytes),
+        "mean_record_bytes": 0,
+    }
+    parameters = {
+        "rows": [[row.contestant, row.variant] for row in rows],
+        "backlogs": [described],
+        "claims": [[claim.holds, claim.text] for claim in claims],
+    }
+    return Result("memory", size, parameters, made, [rows])
 
 
 if __name__ == "__main__":

@@ -63,6 +63,10 @@ FIGURES: dict[str, tuple[str, Sequence[tuple[str, str]]]] = {
     "event-sizes": ("Events with a conversation that no sink may get", ((CPU, "CPU µs/event"), (PACE, "events/s"))),
     "workers": ("One worker and two", ((CPU, "CPU µs/event"), (PACE, "events/s"))),
     "latency": ("From send to every sink's log, 5 000 events/s", (("p50_ms", "p50 ms"), ("p99_ms", "p99 ms"))),
+    "memory": (
+        "Resident memory with one of three sinks stalled",
+        (("rss_mib", "MiB"), ("highest_mib", "highest, MiB")),
+    ),
     "catch-up": (
         "Two live lanes, and one that catches up",
         (("healthy_events_per_s", "live lanes, events/s"), ("late_lane_events_per_s", "late lane, events/s")),

@@ -75,6 +75,12 @@ CATCH_UP_COLUMNS = (
     Column("CPU µs per live event", median_of(CPU, ".1f")),
 )
 
+MEMORY_COLUMNS = (
+    Column("after s", median_of("after_s", ",.0f")),
+    Column("RSS MiB", median_of("rss_mib", ".1f")),
+    Column("highest since the line before", median_of("highest_mib", ".1f")),
+)
+
 WORKER_COLUMNS = (*BACKLOG_COLUMNS[:3], *BACKLOG_COLUMNS[4:])
 
 TABLES: dict[str, Sequence[Column]] = {
@@ -85,13 +91,14 @@ TABLES: dict[str, Sequence[Column]] = {
     "workers": WORKER_COLUMNS,
     "latency": LATENCY_COLUMNS,
     "catch-up": CATCH_UP_COLUMNS,
+    "memory": MEMORY_COLUMNS,
 }
 
 
 def table(result: Result, columns: Sequence[Column]) -> str:
     """One line per contestant and variant, and below it what was run, and what did not count."""
     lines = [
-        "| " + " | ".join(["", *(column.heading for column in columns)]) + " |",
+        "| | " + " | ".join(column.heading for column in columns) + " |",
         "|---" + "|---:" * len(columns) + "|",
     ]
     for who, variant in result.pairs():
@@ -108,19 +115,26 @@ def _cell(column: Column, result: Result, who: str, variant: str) -> str:
         return ""
 
 
+def _size_of(mean_bytes: int) -> str:
+    return f" of {mean_bytes} bytes" if mean_bytes else ""
+
+
 def _notes(result: Result) -> Iterator[str]:
     made = result.made
     changed = " and uncommitted changes" if made["uncommitted_changes"] else ""
     backlogs = "; ".join(
-        f"{one['events']:,} events of {one['mean_event_bytes']} bytes, {one['records_for_each_sink']:,} records of "
-        f"{one['mean_record_bytes']} bytes for each sink"
+        f"{one['events']:,} events of {one['mean_event_bytes']} bytes, {one['records_for_each_sink']:,} records"
+        f"{_size_of(one['mean_record_bytes'])} for each sink"
         for one in result.parameters["backlogs"]
     )
+    turns = f"Medians of {len(result.turns)} turns" if len(result.turns) > 1 else "One turn"
     yield (
-        f"Medians of {len(result.turns)} turns, size {result.size}{': ' + backlogs if backlogs else ''}. "
+        f"{turns}, size {result.size}{': ' + backlogs if backlogs else ''}. "
         f"{made['at'][:10]}, commit {made['commit']}{changed}, {made['cores']} cores, "
         f"load {made['load_1_minute']} before."
     )
+    for holds, text in result.parameters.get("claims", ()):
+        yield f"- {'' if holds else '**does not hold:** '}{text}"
     for refusal in result.refusals:
         who = f"{refusal.contestant}, {refusal.variant}" if refusal.variant else refusal.contestant
         yield f"A run of {who} did not count: {refusal.reason.splitlines()[0]}"

@@ -131,7 +131,7 @@ def load(file: Path) -> Result:
     tree = json.loads(file.read_text(encoding="utf-8"))
     turns = [[Row(**row) for row in turn] for turn in tree.pop("turns")]
     refusals = [Refusal(**refusal) for refusal in tree.pop("refusals")]
-    return Result(**tree, turns=turns, refusals=refusals)
+    return Result(**tree, turns=turns, refusals=tuple(refusals))
 
 
 def newest(scenario: str, sizes: Sequence[str], folder: Path = RESULTS) -> Result | None:

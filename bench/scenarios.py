@@ -139,16 +139,16 @@ def _latency_of(setting: Setting, contestant: Contestant) -> dict[str, float]:
     events = list(islice(ONE_RECORD_EACH.events(SEED), setting.size.events["latency"]))
     track = Track(setting.kafka, setting.folder, ONE_RECORD_EACH, 0, SEED)
     course = track.course(sink_ids(3))
-    with track.started(contestant, course) as children:
+    with track.started(contestant, course) as child:
         # Peers say nothing before the first event: what they have to do until then is in the warm-up.
         if contestant.begins == TAILRACE.begins:
-            children[0].wait_for(contestant.begins, START_TIMEOUT_S)
+            child.wait_for(contestant.begins, START_TIMEOUT_S)
         begun_s = time.time()
         feed(course.bootstrap, course.names.events, events, LATENCY_EVENTS_PER_S)
         fed_s = time.time()
-        wait_for_records(children[0], course.bootstrap, dict.fromkeys(course.sink_topics, len(events)), DRAIN_TIMEOUT_S)
-        cpu_s = sum(child.cpu_at_s(fed_s)[0] - child.cpu_at_s(begun_s + WARM_UP_S)[0] for child in children)
-        track.ended(contestant, children)
+        wait_for_records(child, course.bootstrap, dict.fromkeys(course.sink_topics, len(events)), DRAIN_TIMEOUT_S)
+        cpu_s = child.cpu_at_s(fed_s)[0] - child.cpu_at_s(begun_s + WARM_UP_S)[0]
+        track.ended(contestant, child)
     track.judge(contestant, course)
     sent = sent_ms(course.bootstrap, course.names.events)
     since_ms = int((begun_s + WARM_UP_S) * 1_000)
@@ -189,17 +189,17 @@ def _beside(track: Track, lanes: int, boundary: Mapping[int, int], live_events: 
     healthy, late = course.sink_topics[:2], course.sink_topics[2:]
     for lane in (*course.sinks[:2], DEAD_LETTER_LANE_ID):
         set_cursors(course.bootstrap, course.settings.cursor_group(lane), course.names.events, boundary)
-    with track.started(TAILRACE, course) as children:
-        begun_s = children[0].wait_for(TAILRACE.begins, START_TIMEOUT_S)[0].at_s
-        wait_for_records(children[0], course.bootstrap, dict.fromkeys(healthy, live_events), DRAIN_TIMEOUT_S)
+    with track.started(TAILRACE, course) as child:
+        begun_s = child.wait_for(TAILRACE.begins, START_TIMEOUT_S)[0].at_s
+        wait_for_records(child, course.bootstrap, dict.fromkeys(healthy, live_events), DRAIN_TIMEOUT_S)
         found_late = sum(records_in(course.bootstrap, topic) for topic in late)
         if late and found_late >= course.records - live_events:
             raise RunRefusedError("the late lane was done before the others: its backlog is too small for this run")
-        wait_for_records(children[0], course.bootstrap, dict.fromkeys(late, course.records), DRAIN_TIMEOUT_S)
+        wait_for_records(child, course.bootstrap, dict.fromkeys(late, course.records), DRAIN_TIMEOUT_S)
         finished_s = last_written_s(course.bootstrap, healthy)
         all_finished_s = last_written_s(course.bootstrap, course.sink_topics)
-        cpu_s = children[0].cpu_at_s(finished_s)[0] - children[0].cpu_at_s(begun_s)[0]
-        track.ended(TAILRACE, children)
+        cpu_s = child.cpu_at_s(finished_s)[0] - child.cpu_at_s(begun_s)[0]
+        track.ended(TAILRACE, child)
     track.judge(TAILRACE, course, from_offsets=dict.fromkeys(healthy, boundary))
     track.remove(course)
     figures_of_run = {

@@ -95,23 +95,20 @@ class Track:
         delete(self._kafka.bootstrap, [self._names.events])
 
     @contextmanager
-    def started(self, contestant: Contestant, course: Course) -> Iterator[list[Child]]:
-        """The contestant's processes, running; none is left when the block is over, however it ends."""
-        children: list[Child] = []
+    def started(self, contestant: Contestant, course: Course) -> Iterator[Child]:
+        """The contestant, running; it is gone when the block is over, however that ends."""
+        process = contestant.process(course)
+        child = Child(process.command, self._folder / f"{course.names.run}.log", process.variables)
         try:
-            for number, process in enumerate(contestant.processes(course)):
-                log = self._folder / f"{course.names.run}.{number}.log"
-                children.append(Child(process.command, log, process.variables))
-            yield children
+            yield child
         finally:
-            for child in children:
-                child.discard()
+            child.discard()
 
-    def ended(self, contestant: Contestant, children: Sequence[Child]) -> list[Ended]:
-        """Stop them as an operator would. Raises RunRefusedError if one does not end well."""
-        ended = [child.end() for child in children]
-        if codes := [one.code for one in ended if one.code != 0]:
-            raise RunRefusedError(f"{contestant.name} ended with {codes}")
+    def ended(self, contestant: Contestant, child: Child) -> Ended:
+        """Stop it as an operator would. Raises RunRefusedError if it does not end well."""
+        ended = child.end()
+        if ended.code != 0:
+            raise RunRefusedError(f"{contestant.name} ended with {ended.code}")
         return ended
 
     def judge(
@@ -137,26 +134,24 @@ class Track:
                 raise RunRefusedError(f"{contestant.name}: {refusal}")
 
     def _measured(self, contestant: Contestant, course: Course) -> Run:
-        with self.started(contestant, course) as children:
-            line = children[0].wait_for(contestant.begins, START_TIMEOUT_S)[0]
+        with self.started(contestant, course) as child:
+            line = child.wait_for(contestant.begins, START_TIMEOUT_S)[0]
             begun_s = line.seen_s if contestant.stamps_whole_seconds else line.at_s
-            begun_s = min(
-                [begun_s, *(other.at_s for child in children[1:] for other in child.lines(contestant.begins))]
-            )
             wanted = dict.fromkeys(course.sink_topics, course.records)
-            wait_for_records(children[0], course.bootstrap, wanted, DRAIN_TIMEOUT_S)
+            wait_for_records(child, course.bootstrap, wanted, DRAIN_TIMEOUT_S)
             finished_s = last_written_s(course.bootstrap, course.sink_topics)
-            ended = self.ended(contestant, children)
+            ended = self.ended(contestant, child)
         self.judge(contestant, course)
-        before = [child.cpu_at_s(begun_s) for child in children]
-        after = [child.cpu_at_s(finished_s) for child in children]
+        (before_s, client_before_s), (after_s, client_after_s) = child.cpu_at_s(begun_s), child.cpu_at_s(finished_s)
+        # The system's own peak is of one process, and a contestant may have several.
+        peak_bytes = max(ended.peak_rss_bytes, *(sample.rss_bytes for sample in child.samples))
         return Run(
             course.events,
             finished_s - begun_s,
-            sum(now[0] - then[0] for then, now in zip(before, after, strict=True)),
-            sum(now[1] - then[1] for then, now in zip(before, after, strict=True)),
-            sum(one.cpu_s for one in ended),
-            sum(one.peak_rss_bytes for one in ended),
+            after_s - before_s,
+            client_after_s - client_before_s,
+            ended.cpu_s,
+            peak_bytes,
         )
 
     def _written(self, names: Names, sinks: Sequence[str]) -> tuple[Path, Settings]:
