@@ -78,10 +78,10 @@ FIGURES: dict[str, tuple[str, Sequence[tuple[str, str]]]] = {
 def chart(result: Result) -> Chart:
     title, figures = FIGURES[result.scenario]
     made = result.made
-    footnote = (
-        f"medians of {len(result.turns)} turns, lines from least to greatest; size {result.size}, "
-        f"commit {made['commit']}, {made['cores']} cores"
+    turns = (
+        f"medians of {len(result.turns)} turns, lines from least to greatest" if len(result.turns) > 1 else "one turn"
     )
+    footnote = f"{turns}; size {result.size}, commit {made['commit']}, {made['cores']} cores"
     return Chart(
         result.scenario,
         title,

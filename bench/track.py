@@ -143,8 +143,8 @@ class Track:
             ended = self.ended(contestant, child)
         self.judge(contestant, course)
         (before_s, client_before_s), (after_s, client_after_s) = child.cpu_at_s(begun_s), child.cpu_at_s(finished_s)
-        # The system's own peak is of one process, and a contestant may have several.
-        peak_bytes = max(ended.peak_rss_bytes, *(sample.rss_bytes for sample in child.samples))
+        # Not the system's own peak: that begins with what this process had when it forked, and is of one process only.
+        peak_bytes = max(sample.rss_bytes for sample in child.samples)
         return Run(
             course.events,
             finished_s - begun_s,
