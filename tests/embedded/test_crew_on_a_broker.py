@@ -25,6 +25,8 @@ START_TIMEOUT_S = 90.0
 
 StartBroker = Callable[..., EmbeddedBroker]
 
+pytestmark = pytest.mark.slow
+
 
 class Stand:
     """A broker with events, a configuration, and the crew of a test."""
@@ -84,7 +86,11 @@ class Stand:
     def end(self) -> None:
         started = [line.fields["pid"] for line in self.crew.lines("worker process started")]
         self.crew.end()
-        eventually(lambda: not any(map(lives, started)), within_s=60, what="workers end with their supervisor")
+        try:
+            eventually(lambda: not any(map(lives, started)), within_s=60, what="workers end with their supervisor")
+        finally:
+            for pid in filter(lives, started):
+                os.kill(pid, signal.SIGKILL)
 
 
 def lives(pid: int) -> bool:

@@ -112,8 +112,7 @@ class Seat:
         return self._early_end(now_s)
 
     def stop(self) -> None:
-        if not self.over:
-            self.state = seat_step(self.state, SeatSignal.STOP)
+        self.state = seat_step(self.state, SeatSignal.STOP)
 
     def deadline_passed(self) -> None:
         self.state = seat_step(self.state, SeatSignal.DEADLINE_PASSED)

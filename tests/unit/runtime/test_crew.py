@@ -23,6 +23,8 @@ class FakeProcess:
         self.report: WorkReport | None = None
         self.told: list[str] = []
         self.end: Ended | None = None
+        self.stuck = False
+        """Deep in the system: not even a kill ends it now."""
 
     def ends(self, code: int, cpu_s: float = 1.0) -> None:
         self.end = Ended(code, cpu_s)
@@ -35,7 +37,8 @@ class FakeProcess:
 
     def kill(self) -> None:
         self.told.append("kill")
-        self.ends(KILLED)
+        if not self.stuck:
+            self.ends(KILLED)
 
     def ask_snapshot(self) -> None:
         self.told.append("snapshot")
@@ -171,6 +174,28 @@ def test_what_is_left_at_the_deadline_is_killed_once_and_the_end_is_not_clean(st
     assert stage.of(1)[0].told == ["drain"]
     assert stage.of(2)[0].told == ["drain", "kill"]
     assert (stage.crew.over, stage.crew.exit_code) == (True, 1)
+
+
+def test_a_killed_worker_that_the_system_still_holds_is_waited_for(stage: Stage) -> None:
+    """Its end comes when its disk or its device answers; killing it again would not make that sooner."""
+    stage.crew.stop()
+    stuck = stage.of(2)[0]
+    stuck.stuck = True
+    stage.of(1)[0].ends(0)
+    stage.passes(SHUTDOWN_S + LEAVING_S)
+    stage.passes(60.0)
+    assert (stuck.told, stage.crew.over) == (["drain", "kill"], False)
+    stuck.ends(KILLED)
+    stage.crew.turn()
+    assert stage.crew.over
+
+
+@pytest.mark.parametrize(("code", "level"), [(0, "info"), (1, "error"), (KILLED, "error")])
+def test_an_end_with_anything_but_0_is_an_error_in_the_log(code: int, level: str, stage: Stage) -> None:
+    """Whoever reads errors only learns of every worker that died."""
+    stage.of(1)[0].ends(code)
+    stage.crew.turn()
+    assert [written for name, written, _ in stage.log.written if name == "worker process ended"] == [level]
 
 
 def test_a_second_stop_changes_nothing(stage: Stage) -> None:
