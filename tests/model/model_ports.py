@@ -9,6 +9,7 @@ from tailrace.runtime.clock import Deadline
 from tailrace.runtime.ports import (
     Accepted,
     AssignmentListener,
+    Events,
     ExportOutcome,
     Fetched,
     GroupOffset,
@@ -165,7 +166,7 @@ class ModelSource:
             self._reads += 1
             events, to_offset = read(log, position, max_events, sees_markers=self._reads % 2 == 0)
             if events:
-                polled.append(Fetched(partition, position, to_offset, events))
+                polled.append(Fetched(partition, position, to_offset, Events.of(events)))
                 self._positions[partition] = to_offset
                 max_events -= len(events)
         return polled
@@ -299,7 +300,7 @@ class ModelLaneLog:
             self._reads += 1
             events, to_offset = read(log, position, max_events, sees_markers=self._reads % 3 == 0)
             if events:
-                found.append(Fetched(partition, position, to_offset, events))
+                found.append(Fetched(partition, position, to_offset, Events.of(events)))
                 self._positions[partition] = to_offset
                 max_events -= len(events)
         self._strands.pause()

@@ -1,12 +1,15 @@
 """Reading batches off a confluent-kafka consumer, and grouping them as the runtime wants them."""
 
 import threading
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, Message
 
 from tailrace.runtime.clock import Deadline
-from tailrace.runtime.ports import Damaged, Event, Fetched, OutOfRange, Polled
+from tailrace.runtime.ports import Damaged, Events, Fetched, OutOfRange, Polled
 
 # librdkafka's own error for a position the log does not have while `auto.offset.reset` is `error`.
 OUT_OF_RANGE = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001
@@ -90,40 +93,69 @@ class Positions:
         log that ends in them would hold a cursor back for as long as nothing else is written to it. In between they
         are passed with the next event (docs/DESIGN.md, Live and catching up). Behind trouble nothing is taken.
         """
-        events: dict[int, list[Event]] = {}
-        ends: dict[int, int] = {}
-        trouble: dict[int, OutOfRange | Damaged] = {}
-        for message in messages:
-            partition = message.partition()
-            if partition is None or partition not in self._next or partition in trouble or partition in self._stopped:
-                continue
-            error = message.error()
-            if error is None:
-                if (offset := _offset(message)) >= self._next[partition]:
-                    _, timestamp_ms = message.timestamp()
-                    event = Event(offset, timestamp_ms, _bytes(message.key()), _bytes(message.value()))
-                    events.setdefault(partition, []).append(event)
-                    ends[partition] = offset + 1
-            elif error.code() in OUT_OF_RANGE:
-                trouble[partition] = OutOfRange(partition)
-            elif error.code() in DAMAGED:
-                trouble[partition] = Damaged(partition, max(_offset(message), self._next[partition]))
-            elif error.code() == PARTITION_END:
-                ends[partition] = max(ends.get(partition, -1), _offset(message))
+        found: dict[int, _Found] = {}
+        for partition, run in groupby(messages, Message.partition):
+            if partition is not None and partition in self._next and partition not in self._stopped:
+                found.setdefault(partition, _Found(partition, self._next[partition])).add(list(run))
         grouped: list[Polled] = []
-        for partition, end in ends.items():
-            if end > self._next[partition]:
-                grouped.append(Fetched(partition, self._next[partition], end, events.get(partition, [])))
-                self._next[partition] = end
+        for partition, of_partition in found.items():
+            if of_partition.end > self._next[partition]:
+                grouped.append(Fetched(partition, self._next[partition], of_partition.end, of_partition.events))
+                self._next[partition] = of_partition.end
+        trouble = [of_partition.trouble for of_partition in found.values() if of_partition.trouble is not None]
         # The client goes on behind damage with the next fetch; until somebody begins anew, that is not ours to take.
-        self._stopped.update(trouble)
-        return [*grouped, *trouble.values()]
+        self._stopped.update([met.partition for met in trouble])
+        return [*grouped, *trouble]
+
+
+class _Found:
+    """What a batch of messages holds of one partition: from `begin` to `end`, and the trouble behind it, if any."""
+
+    def __init__(self, partition: int, begin: int) -> None:
+        self._partition = partition
+        self._begin = begin
+        self.end = begin
+        self.events = Events.none()
+        self.trouble: OutOfRange | Damaged | None = None
+
+    def add(self, run: list[Message]) -> None:
+        """Take these, which follow on each other; behind trouble nothing is taken."""
+        if self.trouble is None and not any(map(Message.error, run)):
+            self._take(run)
+            return
+        for message in run:
+            error = message.error()
+            if self.trouble is not None:
+                return
+            if error is None:
+                self._take([message])
+            else:
+                self._meet(error.code(), _offset(message))
+
+    def _take(self, run: list[Message]) -> None:
+        # By columns, which is a call each and no object: a named tuple per event took four times as long [measured].
+        # A message that is read has an offset, and without a deserializer its key and value are bytes.
+        events = Events(
+            cast("list[int]", list(map(Message.offset, run))),
+            [timestamp_ms for _, timestamp_ms in map(Message.timestamp, run)],
+            cast("list[bytes | None]", list(map(Message.key, run))),
+            cast("list[bytes | None]", list(map(Message.value, run))),
+        )
+        if events.offsets[0] < self._begin:
+            events = events.part(bisect_left(events.offsets, self._begin))
+        if events.offsets:
+            self.events.extend(events)
+            self.end = events.offsets[-1] + 1
+
+    def _meet(self, code: int, offset: int) -> None:
+        if code in OUT_OF_RANGE:
+            self.trouble = OutOfRange(self._partition)
+        elif code in DAMAGED:
+            self.trouble = Damaged(self._partition, max(offset, self._begin))
+        elif code == PARTITION_END:
+            self.end = max(self.end, offset)
 
 
 def _offset(message: Message) -> int:
     offset = message.offset()
     return -1 if offset is None else offset
-
-
-def _bytes(value: str | bytes | None) -> bytes | None:
-    return value.encode() if isinstance(value, str) else value

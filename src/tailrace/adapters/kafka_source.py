@@ -61,6 +61,9 @@ class KafkaEventSource:
 
     def _report_trouble(self, messages: Sequence[Message]) -> None:
         """Log an error the client reports, once until another one comes: it repeats what it goes on to retry."""
+        if messages and not any(map(Message.error, messages)):
+            self._trouble = None
+            return
         for message in messages:
             error = message.error()
             if error is None:

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, repeat
 
 from tailrace.domain.projected import Projected, Undecodable
 from tailrace.runtime.offers import Offer
@@ -20,13 +20,13 @@ class OfferSize:
 
 def project_all(projector: Projector, fetched: Fetched) -> list[Projected]:
     """What the projector makes of each event, in their order."""
-    project, partition = projector.project, fetched.partition
-    return [project(partition, offset, key, value) for offset, _, key, value in fetched.events]
+    events = fetched.events
+    return list(map(projector.project, repeat(fetched.partition), events.offsets, events.keys, events.values))
 
 
 def whole_offer(fetched: Fetched, projected: Sequence[Projected]) -> Offer:
     """All that was fetched, projected event by event, as one offer."""
-    newest = max([event.timestamp_ms for event in fetched.events], default=0)
+    newest = max(fetched.events.timestamps_ms, default=0)
     return Offer.of(fetched.partition, fetched.from_offset, fetched.to_offset, newest, projected)
 
 
@@ -38,11 +38,10 @@ def cut(fetched: Fetched, projected: Sequence[Projected], size: OfferSize) -> It
     if len(projected) <= 1 or (records <= size.records and size_bytes <= size.bytes):
         yield whole
         return
-    offsets = [event.offset for event in fetched.events]
-    ends = [*offsets[1:], fetched.to_offset]
+    ends = [*fetched.events.offsets[1:], fetched.to_offset]
     from_offset, first = fetched.from_offset, 0
     for last in _cuts(projected, size):
-        newest = max([event.timestamp_ms for event in fetched.events[first:last]])
+        newest = max(fetched.events.timestamps_ms[first:last])
         yield Offer.of(fetched.partition, from_offset, ends[last - 1], newest, projected[first:last])
         from_offset, first = ends[last - 1], last
 

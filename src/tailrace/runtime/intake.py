@@ -116,9 +116,9 @@ class Intake:
         projected = project_all(self._projector, fetched)
         halted = self._first_too_many(fetched, projected)
         if halted is not None:
-            offset = fetched.events[halted].offset
+            offset = fetched.events.offsets[halted]
             projected = projected[: halted + 1]
-            fetched = Fetched(fetched.partition, fetched.from_offset, offset + 1, fetched.events[: halted + 1])
+            fetched = Fetched(fetched.partition, fetched.from_offset, offset + 1, fetched.events.part(0, halted + 1))
             self._assignment.halt(fetched.partition, offset, "too_many_undecodable_in_a_row")
         offers = list(cut(fetched, projected, self._size))
         self.consumed_events += len(projected)
@@ -130,14 +130,14 @@ class Intake:
 
         Good events only end a row, so that one of those between two undecodable ones is told of, and the last one.
         """
-        partition, events = fetched.partition, fetched.events
+        partition, offsets = fetched.partition, fetched.events.offsets
         seen = 0
         for place in [place for place, made in enumerate(projected) if isinstance(made, Undecodable)]:
             if place > seen:
-                self._poison.note(partition, events[seen].offset, undecodable=False)
-            if self._poison.note(partition, events[place].offset, undecodable=True):
+                self._poison.note(partition, offsets[seen], undecodable=False)
+            if self._poison.note(partition, offsets[place], undecodable=True):
                 return place
             seen = place + 1
-        if seen < len(events):
-            self._poison.note(partition, events[seen].offset, undecodable=False)
+        if seen < len(offsets):
+            self._poison.note(partition, offsets[seen], undecodable=False)
         return None

@@ -4,7 +4,7 @@ No port raises for an expected outcome: those are the closed unions below. An ad
 at its own edge, so no Kafka error code reaches the runtime (docs/DESIGN.md, Layers).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
@@ -101,12 +101,60 @@ class Sink(Protocol[Item_contra]):
 
 
 class Event(NamedTuple):
-    """One record of the events topic, as bytes. A tuple and no dataclass, as there is nothing there are more of."""
+    """One record of the events topic, as bytes."""
 
     offset: int
     timestamp_ms: int
     key: bytes | None
     value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Records of the events topic in offset order, as columns of equal length.
+
+    There is nothing a worker handles more of, and an object for each would take longer than reading it.
+    """
+
+    offsets: list[int]
+    timestamps_ms: list[int]
+    keys: list[bytes | None]
+    values: list[bytes | None]
+
+    @classmethod
+    def none(cls) -> "Events":
+        return cls([], [], [], [])
+
+    @classmethod
+    def of(cls, events: Iterable[Event]) -> "Events":
+        """These events, one by one."""
+        columns = cls.none()
+        for event in events:
+            columns.offsets.append(event.offset)
+            columns.timestamps_ms.append(event.timestamp_ms)
+            columns.keys.append(event.key)
+            columns.values.append(event.value)
+        return columns
+
+    def extend(self, more: "Events") -> None:
+        """Add events that follow on these."""
+        self.offsets.extend(more.offsets)
+        self.timestamps_ms.extend(more.timestamps_ms)
+        self.keys.extend(more.keys)
+        self.values.extend(more.values)
+
+    def part(self, first: int, end: int | None = None) -> "Events":
+        """A part of them; `first` and `end` as in a slice."""
+        return Events(
+            self.offsets[first:end], self.timestamps_ms[first:end], self.keys[first:end], self.values[first:end]
+        )
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    def __iter__(self) -> Iterator[Event]:
+        """Each as a value of its own."""
+        return map(Event, self.offsets, self.timestamps_ms, self.keys, self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +168,7 @@ class Fetched:
     partition: int
     from_offset: int
     to_offset: int
-    events: Sequence[Event]
+    events: Events
 
 
 @dataclass(frozen=True, slots=True)

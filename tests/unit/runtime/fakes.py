@@ -15,6 +15,7 @@ from tailrace.runtime.ports import (
     AssignmentListener,
     Damaged,
     Event,
+    Events,
     ExportOutcome,
     Fetched,
     GroupOffset,
@@ -131,7 +132,7 @@ class FakeTopic:
         events = self._events[partition][position : end if broken is None else min(end, broken)]
         found: list[Polled] = []
         if events:
-            found.append(Fetched(partition, position, events[-1].offset + 1, events))
+            found.append(Fetched(partition, position, events[-1].offset + 1, Events.of(events)))
         if broken is not None and broken < end:
             found.append(Damaged(partition, broken))
         return found
