@@ -156,6 +156,7 @@ def test_the_record_is_one_of_the_health_schema(entry: LedgerEntry) -> None:
 def test_ids_name_sink_label_partition_first_offset_and_start(entry: LedgerEntry, start: str) -> None:
     record = read(schema_json("health_record"), CODEC.encode(entry)[1][10:])
     assert record["record_id"].startswith(start)
+    assert write(schema_json("health_record"), record) == CODEC.encode(entry)[1][10:], "as if written in one go"
 
 
 def test_the_same_entry_has_the_same_id_and_another_one_another() -> None:
