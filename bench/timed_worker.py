@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from tailrace.adapters.kafka_journal import Journal
@@ -22,7 +23,7 @@ from tailrace.adapters.kafka_sink import DurableTraceSink
 from tailrace.adapters.kafka_source import KafkaEventSource
 from tailrace.adapters.logs import StructuredLog, system_now
 from tailrace.bootstrap import run_worker
-from tailrace.codec.reference_projector import ReferenceProjector
+from tailrace.runtime import catch_up, intake
 from tailrace.runtime.assignment import Assignment
 from tailrace.runtime.cursor_track import CursorTrack
 from tailrace.runtime.feed import Feed
@@ -32,10 +33,12 @@ from tailrace.runtime.lane_records import LaneRecords
 from tailrace.runtime.pacing import Pacing
 from tailrace.settings import load
 
-STEPS: tuple[tuple[type, str, str], ...] = (
+# Owner, method or function, step. A function is timed where it is called from, in the module that imported it.
+STEPS: tuple[tuple[type | ModuleType, str, str], ...] = (
     (Intake, "turn", "cut into offers"),
     (KafkaEventSource, "poll", "consume"),
-    (ReferenceProjector, "project", "project"),
+    (intake, "project_all", "project"),
+    (catch_up, "project_all", "project"),
     (Pacing, "place", "offer"),
     (Feed, "offer", "offer"),
     (Assignment, "commit_due", "commit"),
@@ -67,7 +70,7 @@ class StepClock:
         self._of_thread = threading.local()
         self._spent_ns: dict[tuple[str, str], int] = defaultdict(int)
 
-    def time(self, owner: type, name: str, step: str) -> None:
+    def time(self, owner: type | ModuleType, name: str, step: str) -> None:
         """Replace a method by one that is timed. AttributeError if the class has lost it: mend the table then."""
         plain = owner.__dict__[name] if name in owner.__dict__ else getattr(owner, name)
         timed = self._timed(plain.__func__ if isinstance(plain, staticmethod) else plain, step)

@@ -11,6 +11,7 @@ from tailrace.adapters.logs import StructuredLog
 from tailrace.adapters.supervised import Every, ReportPipe, follow_lifeline
 from tailrace.adapters.topic_identity import TopicIdentity, TopicWatch, find_topic_id
 from tailrace.bootstrap.assembly import EventsTopic, build_worker
+from tailrace.bootstrap.collector import rare_collections
 from tailrace.bootstrap.signals import snapshot_requests, stopping_on_signals
 from tailrace.codec.schemas import SchemaStore
 from tailrace.runtime.clock import Clock, Deadline, SystemClock
@@ -102,7 +103,9 @@ def _run(settings: Settings, requests: Requests, audience: Audience, logger: Str
         clock=SystemClock(),
         logger=logger,
     )
-    exit_code = 0 if worker.run(_between_turns(worker, requests.snapshot, audience, logger)).clean else 1
+    with rare_collections():
+        ended = worker.run(_between_turns(worker, requests.snapshot, audience, logger))
+    exit_code = 0 if ended.clean else 1
     audience.ended(WorkReport.of(worker.snapshot()), exit_code)
     return exit_code
 
