@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PLOTTING := $(VENV)/.plotting
+BENCH_REPORT := $(BIN)/python -m bench.report && $(BIN)/python -m bench.plots
 
 .PHONY: help setup demo test check unit kafka bench bench-quick bench-report format clean
 
@@ -42,18 +43,15 @@ $(PLOTTING): $(READY)
 	@touch $@
 
 bench-quick: $(PLOTTING) ## every comparison on a real Kafka at a small size, then tables and plots; 25 minutes
-	$(BIN)/python -m bench.compare --quick
-	$(MAKE) bench-report
+	$(BIN)/python -m bench.compare --quick; code=$$?; $(BENCH_REPORT) && exit $$code
 
 bench: $(PLOTTING) ## the same at full size, steps, and memory over five million events; two to three hours
-	$(BIN)/python -m bench.compare --full
-	$(BIN)/python -m bench.steps
-	$(BIN)/python -m bench.memory --full
-	$(MAKE) bench-report
+	$(BIN)/python -m bench.compare --full; code=$$?; \
+	$(BIN)/python -m bench.steps && $(BIN)/python -m bench.memory --full || code=1; \
+	$(BENCH_REPORT) && exit $$code
 
 bench-report: $(PLOTTING) ## tables and plots in bench/ from the results that are there
-	$(BIN)/python -m bench.report
-	$(BIN)/python -m bench.plots
+	$(BENCH_REPORT)
 
 format: $(READY) ## rewrite the sources in the house style
 	$(BIN)/ruff check --fix .

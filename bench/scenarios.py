@@ -11,6 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import KafkaException
+
 from bench import contestants as field_of
 from bench.backlog import Mix
 from bench.configuration import sink_ids
@@ -253,7 +255,7 @@ def _finished(
             label = f"{scenario} {turn + 1}/{setting.turns}: {entry.contestant.name} {entry.variant}".rstrip()
             try:
                 found = entry.run()
-            except (RunRefusedError, SystemExit) as refusal:
+            except (RunRefusedError, SystemExit, KafkaException) as refusal:
                 refusals.append(Refusal(entry.contestant.name, entry.variant, str(refusal)))
                 print(f"{label}: does not count: {refusal}", flush=True)
             else:
