@@ -1,0 +1,192 @@
+"""Walking JSON: which of its leaves are to be looked at, and the same value again with those that were masked.
+
+A *plan* is made from a value in one walk, which puts every text to be looked at into a batch; once the batch is
+redacted, the plan gives the value anew. So all texts of a document are scanned together.
+"""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+from tailrace.redaction.categories import Category
+from tailrace.redaction.outcomes import Json
+from tailrace.redaction.sensitive_keys import KeyRules, may_hold_a_find
+from tailrace.redaction.spans import mask_of
+from tailrace.redaction.texts import TextBatch
+
+# Deeper than any conversation; Python's own limit on recursion is ten times as far.
+_DEEPEST: Final = 96
+# JSON in a string, in JSON in a string …: agents pass results on, and each hand-over can wrap them once more.
+_DEEPEST_EMBEDDING: Final = 4
+# A shorter number is neither a card nor a CPF.
+_LEAST_TELLING_NUMBER: Final = 10**10
+_SEALED_TYPES: Final = frozenset({"redacted_thinking", "redacted_reasoning", "reasoning.encrypted", "encrypted"})
+_THOUGHT_TYPES: Final = frozenset({"thinking", "reasoning", "reasoning.text", "reasoning.summary"})
+_MEDIA_TYPES: Final = frozenset({"base64", "blob"})
+_SEALED_KEYS: Final = frozenset({"signature", "data", "encrypted_content"})
+_MEDIA_KEYS: Final = frozenset({"data", "content"})
+
+T = TypeVar("T")
+Plan = Callable[[Sequence[str]], T]
+"""Gives a planned value, from the redacted texts of the batch that it was planned with."""
+
+
+class RepeatedKeys:
+    """Whether a JSON text had an object with the same key twice, whose first value a parser passes over."""
+
+    __slots__ = ("seen",)
+
+    def __init__(self) -> None:
+        self.seen = False
+
+    def __call__(self, pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+        read = dict(pairs)
+        self.seen = self.seen or len(read) != len(pairs)
+        return read
+
+
+def read_json(text: str | bytes, repeated: RepeatedKeys | None = None) -> Json:
+    """The value of a JSON text as RFC 8259 has it.
+
+    Raises ValueError for anything else, for a number that Python cannot hold, and for nesting too deep to read.
+    """
+    try:
+        value: Json = json.loads(
+            text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=repeated or RepeatedKeys()
+        )
+    except RecursionError:
+        raise ValueError from None
+    return value
+
+
+def _refuse(_: str) -> Json:
+    raise ValueError
+
+
+def _finite(written: str) -> float:
+    number = float(written)
+    if math.isinf(number):
+        raise ValueError
+    return number
+
+
+def write_json(value: Json) -> str:
+    """The value as compact JSON text; letters as they are, unless a lone surrogate makes that impossible."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":"))
+    return text
+
+
+class JsonWalk:
+    """Plans values over one batch. `masked_whole` collects the categories of values that were masked unread."""
+
+    __slots__ = ("_batch", "_keys", "masked_whole")
+
+    def __init__(self, batch: TextBatch, keys: KeyRules) -> None:
+        self._batch = batch
+        self._keys = keys
+        self.masked_whole: list[str] = []
+
+    def plan(self, value: Json, depth: int = 0, embedding: int = 0) -> Plan[Json]:
+        """The plan for any JSON value: texts looked at, keys too, numbers that could be a card's or a person's.
+
+        A value is masked whole under a sensitive key, when it is sealed, and beyond 96 levels or 4 embeddings.
+        """
+        if depth > _DEEPEST:
+            return self._whole(Category.TOO_DEEP)
+        match value:
+            case str():
+                return self._text(value, depth, embedding)
+            case bool() | None:
+                return lambda _: value
+            case int() | float():
+                return self._number(value)
+            case list():
+                items = [self.plan(item, depth + 1, embedding) for item in value]
+                return lambda texts: [item(texts) for item in items]
+            case dict():
+                return self._object(value, depth, embedding)
+
+    def text_leaf(self, text: str) -> tuple[Plan[Json], int | None]:
+        """The plan for a text, and its place in the batch if it is there as one text and not as the JSON in it."""
+        place = len(self._batch.texts)
+        plan = self._text(text, 0, 0)
+        simple = len(self._batch.texts) == place + 1 and self._batch.texts[place] == text
+        return plan, place if simple else None
+
+    def whole(self, category: str) -> Plan[Json]:
+        """The plan for a value that nobody looks into."""
+        return self._whole(category)
+
+    def _whole(self, category: str) -> Plan[Json]:
+        self.masked_whole.append(category)
+        mask = mask_of(category)
+        return lambda _: mask
+
+    def _text(self, text: str, depth: int, embedding: int) -> Plan[Json]:
+        if text.lstrip()[:1] in {"{", "[", '"'}:
+            repeated = RepeatedKeys()
+            try:
+                inside = read_json(text, repeated)
+            except ValueError:
+                pass
+            else:
+                if embedding == _DEEPEST_EMBEDDING:
+                    return self._whole(Category.TOO_DEEP)
+                return self._embedded(text, self.plan(inside, depth + 1, embedding + 1), inside, lost=repeated.seen)
+        place = self._batch.add(text)
+        return lambda texts: texts[place]
+
+    def _embedded(self, text: str, plan: Plan[Json], inside: Json, *, lost: bool) -> Plan[Json]:
+        def again(texts: Sequence[str]) -> Json:
+            redacted = plan(texts)
+            # What a parser passed over was not looked at; as it stands, the text still has it.
+            return write_json(redacted) if lost or redacted != inside else text
+
+        return again
+
+    def _number(self, number: float) -> Plan[Json]:
+        if not _LEAST_TELLING_NUMBER <= abs(number) < math.inf or int(number) != number:
+            return lambda _: number
+        written = str(int(number))
+        place = self._batch.add(written)
+        return lambda texts: number if texts[place] == written else texts[place]
+
+    def _object(self, value: dict[str, Json], depth: int, embedding: int) -> Plan[Json]:
+        kind = value.get("type")
+        kind = kind if isinstance(kind, str) else None
+        if kind in _SEALED_TYPES:
+            return self._whole(Category.OPAQUE)
+        sealed = _SEALED_KEYS if kind in _THOUGHT_TYPES else _MEDIA_KEYS if kind in _MEDIA_TYPES else frozenset()
+        entries = []
+        for key, item in value.items():
+            category = Category.OPAQUE if key in sealed else self._keys.category_of(key)
+            planned = self._whole(category) if category is not None else self.plan(item, depth + 1, embedding)
+            entries.append((self._key(key), planned))
+
+        def again(texts: Sequence[str]) -> Json:
+            redacted: dict[str, Json] = {}
+            for key, item in entries:
+                name = key if isinstance(key, str) else key(texts)
+                redacted[name if name not in redacted else _apart(name, redacted)] = item(texts)
+            return redacted
+
+        return again
+
+    def _key(self, key: str) -> str | Plan[str]:
+        if not may_hold_a_find(key):
+            return key
+        place = self._batch.add(key)
+        return lambda texts: texts[place]
+
+
+def _apart(name: str, taken: dict[str, Json]) -> str:
+    """Two keys that were masked to the same one stay two."""
+    number = len(taken)
+    while f"{name}#{number}" in taken:
+        number += 1
+    return f"{name}#{number}"
