@@ -19,6 +19,7 @@ _VERSION_WORD: Final = re.compile(rb"(?i)(?:version|vers[a\xe3]o|build|release|f
 _SSN_WORD: Final = re.compile(rb"(?i)\b(?:ssn|social security)\b")
 # How far back a word that explains a number may stand.
 _CONTEXT_BYTES: Final = 32
+_LONGEST_IPV6_CHARACTERS: Final = 45
 _NOT_DIGITS: Final = bytes(code for code in range(256) if not 48 <= code <= 57)
 _PUNCTUATION: Final = b" .-/"
 
@@ -37,6 +38,8 @@ def _email(text: bytes, start: int, end: int) -> tuple[int, int] | None:
 
 def _phone(text: bytes, start: int, end: int) -> tuple[int, int] | None:
     """Seven to fifteen digits after the plus, with a country code that is given out; in zone 1, eleven."""
+    if text[end - 1 : end] == b")" and text.count(b")", start, end) > text.count(b"(", start, end):
+        end -= 1
     digits = _digits(text[start:end])
     if not 8 <= len(digits) <= 15:
         return None
@@ -84,7 +87,9 @@ def _ipv4(text: bytes, start: int, end: int) -> tuple[int, int] | None:
 
 
 def _ipv6(text: bytes, start: int, end: int) -> tuple[int, int] | None:
-    """What RFC 4291, section 2.2 lets stand. `a::b` is also a name in many languages, so a digit has to be in it."""
+    """What RFC 4291, section 2.2 lets stand, nothing longer; with a digit, since programs have names like `a::b`."""
+    if end - start > _LONGEST_IPV6_CHARACTERS + 1:
+        return None
     written = text[start:end].rstrip(b".")
     if written.endswith(b":") and not written.endswith(b"::"):
         written = written[:-1]
@@ -105,13 +110,14 @@ _COLONS: Final = Re2Pattern(rb"::|(?:[0-9A-Fa-f]{1,4}:){6}")
 _CNPJ_LIKE: Final = Re2Pattern(rb"[0-9A-Za-z]{4}[\-./ ]?[0-9]{2}" + EDGE)
 
 PERSONS: Final[tuple[Detector, ...]] = (
-    # RFC 5321, section 4.5.3.1 for the lengths; `?` stands for letters beyond Latin-1 (RFC 6531).
+    # RFC 5321, section 4.5.3.1 for the lengths, RFC 6531 for letters beyond ASCII.
     rule(
         "email",
         Category.EMAIL,
         _AT,
-        rb"(?:[0-9A-Za-z_?\xc0-\xff][0-9A-Za-z_.%+\-?'\xc0-\xff]{0,62})?[0-9A-Za-z_%+\-?\xc0-\xff]@"
-        rb"(?:[0-9A-Za-z?\xc0-\xff](?:[0-9A-Za-z\-?\xc0-\xff]{0,62})\.){1,8}(?:[A-Za-z?\xc0-\xff]{2,24}|xn--[0-9A-Za-z\-]{2,59})",
+        rb"(?:[0-9A-Za-z_\xc0-\xff][0-9A-Za-z_.%+\-'\xc0-\xff]{0,62})?[0-9A-Za-z_%+\-\xc0-\xff]@"
+        rb"(?:[0-9A-Za-z\xc0-\xff](?:[0-9A-Za-z\-\xc0-\xff]{0,62})\.){1,8}"
+        rb"(?:[A-Za-z\xc0-\xff]{2,24}|xn--[0-9A-Za-z\-]{2,59})",
         check=_email,
         edges=(0, 0),
         retry_inside=False,
@@ -144,11 +150,8 @@ PERSONS: Final[tuple[Detector, ...]] = (
         "ipv6",
         Category.IPV6,
         _COLONS,
-        rb"(?:[0-9A-Fa-f]{1,4}:|::?)(?:[0-9A-Fa-f]{0,4}:){1,6}(?:"
-        + _OCTET
-        + rb"(?:\."
-        + _OCTET
-        + rb"){3}|[0-9A-Fa-f]{0,4})",
+        rb"[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{1,64}",
         check=_ipv6,
+        retry_inside=False,
     ),
 )

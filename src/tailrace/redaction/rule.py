@@ -14,7 +14,7 @@ MANY_DIGITS: Final = Re2Pattern(rb"[0-9](?:[ .\-/]?[0-9]){8}")
 """Nine digits with at most one sign between two of them: fewer are no number that anybody gives out."""
 
 Check = Callable[[bytes, int, int], tuple[int, int] | None]
-"""From a text and a proposed start and end to those of the find, within the proposal or before `MAX_FIND_BYTES`."""
+"""From a text and a proposed start and end to those of the find, or None; in bounded time, or linear in the find."""
 
 
 class Detector(Protocol):

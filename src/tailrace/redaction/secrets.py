@@ -13,6 +13,7 @@ from tailrace.redaction.linear import Re2Pattern
 from tailrace.redaction.rule import Detector, rule
 
 _LONGEST_HEADER_CHARACTERS: Final = 2048
+_STOPS: Final = b".,;:!?)]}"
 _LONGEST_ARMOUR_BYTES: Final = 16 * 1024
 _ARMOUR: Final = Re2Pattern(rb"[A-Za-z0-9+/=:,.\s\\()-]*")
 # Python's own engine: single classes, which cannot backtrack.
@@ -32,8 +33,14 @@ def _random_looking(text: bytes, start: int, end: int) -> tuple[int, int] | None
     return None
 
 
+def _without_stops(text: bytes, start: int, end: int) -> tuple[int, int]:
+    """What ends a sentence or closes a bracket after it is not part of it."""
+    return start, start + len(text[start:end].rstrip(_STOPS))
+
+
 def _bearer(text: bytes, start: int, end: int) -> tuple[int, int] | None:
     """What follows the word is a token if it has a digit, or capitals inside; a word of a sentence has neither."""
+    start, end = _without_stops(text, start, end)
     token = text[start:end].split()[-1]
     if _has_digit(token) or (not token[1:].islower() and not token.isupper() and len(token) >= 20):
         return start, end
@@ -42,6 +49,7 @@ def _bearer(text: bytes, start: int, end: int) -> tuple[int, int] | None:
 
 def _jwt(text: bytes, start: int, end: int) -> tuple[int, int] | None:
     """The first segment of a JWT or JWE is base64url of a JSON object with `alg` (RFC 7515 and 7516, section 4.1)."""
+    start, end = _without_stops(text, start, end)
     header = text[start:end].split(b".", 1)[0][:_LONGEST_HEADER_CHARACTERS]
     try:
         decoded = base64.urlsafe_b64decode(header + b"=" * (-len(header) % 4))
@@ -62,21 +70,29 @@ def _armoured(text: bytes, start: int, end: int) -> tuple[int, int]:
 
 
 def _assigned(text: bytes, start: int, end: int) -> tuple[int, int] | None:
-    """After `=` or in quotes a value is one; after `:` it must look like a credential.
+    """In quotes a value is a credential; otherwise it must look like one.
 
-    People write `Password: must be changed`; they do not write a digit there, nor capitals inside, without reason.
+    People write `Password: must be changed`, and programs `token = parse(line)`; neither writes a digit, or capitals
+    inside, without reason. A setting `PASSWORD=letters` has no blanks around its sign.
     """
     found = text[start:end]
-    name_end = min((place for place in (found.find(b"="), found.find(b":")) if place >= 0), default=0)
-    value = found[name_end + 1 :].strip()
-    if found[name_end : name_end + 1] == b"=" or value[:1] in b"\"'\\" or _has_digit(value):
+    sign = min(place for place in (found.find(b"="), found.find(b":")) if place >= 0)
+    value = found[sign + 1 :].strip()
+    if value[:1] in b"\"'\\":
         return start, end
+    if text[end : end + 1] in {b"(", b"[", b"{"} or value.rstrip(_STOPS).lower() in _NOTHINGS:
+        return None
+    end = _without_stops(text, start, end)[1]
+    settled = found[sign : sign + 1] == b"=" and not found[sign + 1 : sign + 2].isspace()
     credentials = value.split()[1:]
-    return (start, end) if credentials and not credentials[0][1:].islower() else None
+    if settled or _has_digit(value) or (credentials and not credentials[0][1:].islower()):
+        return start, end
+    return None
 
 
+_NOTHINGS: Final = frozenset((b"none", b"null", b"true", b"false", b"undefined"))
 _NAMES: Final = (
-    rb"(?:[a-z0-9]{1,24}[_\- .]){0,4}"
+    rb"(?:[a-z0-9]{1,24}[_\-.]){0,4}"
     rb"(?:passwords?|passwd|pwd|passphrase|senha|secret|api[_\- ]?key|apikey|secret[_\- ]?key|access[_\- ]?key"
     rb"|private[_\- ]?key|account[_\- ]?key|(?:access|refresh|auth|id|session|bearer|api)[_\- ]?token|token"
     rb"|authorization|credentials?)"
@@ -122,7 +138,8 @@ SECRETS: Final[tuple[Detector, ...]] = (
         + _USER_INFO
         + rb":[^\s\"'<>\x00]{1,256}@|[a-z][a-z0-9+.\-]{1,30}://"
         + _USER_INFO
-        + rb":[^\s/\"'<>\x00]{1,256}@)[^\s\"'<>\x00]+",
+        + rb":[^\s/\"'<>\x00]{1,256}@)[^\s\"'<>\x00`(){}|\\;]+",
+        check=_without_stops,
         edges=(1, 0),
         retry_inside=False,
     ),
@@ -131,8 +148,7 @@ SECRETS: Final[tuple[Detector, ...]] = (
         "connection_parts",
         Category.CONNECTION_STRING,
         _NAMED,
-        rb"(?i);[ ]?(?:password|pwd)[ ]?=[ ]?(?:\"[^\";\x00\r\n]+|'[^';\x00\r\n]+|[^;\s\x00\"']+)"
-        rb"|(?:password|pwd)[ ]?=[ ]?[^;\s\x00\"']+;",
+        rb"(?i);[ ]?(?:password|pwd)[ ]?=[ ]?(?:\"[^\";\x00\r\n]+|'[^';\x00\r\n]+|[^;\s\x00\"']+)",
         edges=(0, 0),
     ),
     rule(
