@@ -1,0 +1,183 @@
+"""The laws of the redactor: once is enough, nothing found is left, errors show nothing, and it is a value."""
+
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tailrace.redaction import (
+    NOOP_REDACTOR,
+    CustomPattern,
+    Redacted,
+    Redactor,
+    Span,
+    Withheld,
+    WithheldReason,
+    usual_redactor,
+)
+from tailrace.redaction.folding import fold
+from tailrace.redaction.redactor import USUAL_DETECTORS
+from tests.corpus.formats import NEAR_MISSES, POSITIVES
+
+REDACTOR = usual_redactor()
+MASK = re.compile(r"\[REDACTED:[a-z0-9_]+\]")
+JOINTS = [
+    "",
+    " ",
+    "\n",
+    ".",
+    "-",
+    "/",
+    ":",
+    ", ",
+    "=",
+    '"',
+    "\u200b",
+    "é",
+    "x",
+    "1",
+    "@",
+    "😀",
+    "[REDACTED:cpf]",
+    "password=",
+]
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> str:
+    """Values and near misses glued together in ways that no sentence would."""
+    chance = Random(draw(st.integers(0, 1 << 32)))
+    makes = draw(st.lists(st.sampled_from([*POSITIVES.values(), *NEAR_MISSES.values()]), min_size=1, max_size=6))
+    return "".join(make(chance) + draw(st.sampled_from(JOINTS)) for make in makes)
+
+
+@settings(max_examples=300)
+@given(st.one_of(st.text(), texts()))
+def test_redacting_again_changes_nothing(text: str) -> None:
+    """Whatever the masks uncover beside them is masked as well."""
+    once = REDACTOR.redact_text(text)
+    if isinstance(once, Redacted):
+        assert REDACTOR.redact_text(once.value) == Redacted(once.value)
+    else:
+        assert once == Withheld(WithheldReason.NOT_SETTLED)
+
+
+@settings(max_examples=300)
+@given(texts())
+def test_no_detector_finds_anything_in_what_came_out(text: str) -> None:
+    """Not in the text, and not in its plain form."""
+    outcome = REDACTOR.redact_text(text)
+    if isinstance(outcome, Redacted) and text.lstrip()[:1] not in {"{", "[", '"'}:
+        laid_out = b"\x00" + fold(outcome.value).plain + b"\x00"
+        assert not [span for detector in USUAL_DETECTORS for span in detector.find(laid_out)]
+
+
+@given(st.sampled_from(sorted(POSITIVES)), st.integers(0, 1 << 32))
+def test_a_value_by_itself_is_gone_with_its_digits(category: str, seed: int) -> None:
+    """Neither as written nor as digits alone: what is left is its mask."""
+    value = POSITIVES[category](Random(seed))
+    outcome = REDACTOR.redact_text(value)
+
+    assert isinstance(outcome, Redacted)
+    assert outcome.value == f"[REDACTED:{category}]"
+    assert outcome.counts == ((category, 1),)
+
+
+@given(texts())
+def test_every_span_lies_within_the_text_and_masks_only_itself(text: str) -> None:
+    """What is not masked is what was there, in order."""
+    laid_out = b"\x00" + fold(text).plain + b"\x00"
+    for detector in USUAL_DETECTORS:
+        for span in detector.find(laid_out):
+            assert 0 < span.start < span.end < len(laid_out), detector.name
+    outcome = REDACTOR.redact_text(text)
+    if isinstance(outcome, Redacted) and text.lstrip()[:1] not in {"{", "[", '"'}:
+        place = 0
+        for kept in MASK.split(outcome.value):
+            assert kept in MASK.sub("\x01", text) or kept in text
+            place = text.find(kept, place)
+            assert place >= 0
+            place += len(kept)
+
+
+@given(texts())
+def test_counts_are_those_of_the_masks(text: str) -> None:
+    """By category, in alphabetical order, and never what was found."""
+    before = MASK.findall(text)
+    outcome = REDACTOR.redact_text(text)
+    if isinstance(outcome, Redacted):
+        assert sum(count for _, count in outcome.counts) >= len(MASK.findall(outcome.value)) - len(before)
+        assert [name for name, _ in outcome.counts] == sorted(name for name, _ in outcome.counts)
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A detector that fails, and says in its error what it was looking at."""
+
+    name: str = "broken"
+    gate: None = None
+
+    def find(self, text: bytes) -> Iterator[Span]:
+        raise RuntimeError(text.decode())
+
+
+@dataclass(frozen=True)
+class Endless:
+    """A detector that finds its own mask."""
+
+    name: str = "endless"
+    gate: None = None
+
+    def find(self, text: bytes) -> Iterator[Span]:
+        yield Span(1, len(text) - 1, "own")
+
+
+def test_an_error_in_a_detector_is_an_outcome_without_content() -> None:
+    """The part is to be omitted; nothing is raised, chained or quoted."""
+    redactor = Redactor((*USUAL_DETECTORS, Broken()))
+    for outcome in (
+        redactor.redact_text("hidden"),
+        redactor.redact_json({"a": ["hidden"]}),
+        redactor.redact_parts([{"type": "text", "content": "hidden"}]),
+    ):
+        assert outcome == Withheld(WithheldReason.DETECTOR_FAILED)
+        assert "hidden" not in repr(outcome)
+
+
+def test_what_does_not_settle_is_withheld() -> None:
+    """Rather than shown half done."""
+    assert Redactor((Endless(),)).redact_text("hidden") == Withheld(WithheldReason.NOT_SETTLED)
+
+
+def test_only_the_empty_redactor_is_a_noop() -> None:
+    """Equal redactors redact alike."""
+    assert NOOP_REDACTOR.is_noop
+    assert Redactor() == NOOP_REDACTOR
+    assert not REDACTOR.is_noop
+    assert usual_redactor() == REDACTOR != NOOP_REDACTOR
+    assert hash(usual_redactor()) == hash(REDACTOR)
+    assert usual_redactor((CustomPattern("own", "zz"),)) == usual_redactor((CustomPattern("own", "zz"),)) != REDACTOR
+    assert not Redactor(patterns=(CustomPattern("own", "zz"),)).is_noop
+    assert NOOP_REDACTOR.redact_text("CPF 111.444.777-35") == Redacted("CPF 111.444.777-35")
+
+
+def test_threads_share_one_redactor() -> None:
+    """Eight at once get what one alone gets."""
+    given_texts = [f"{number} cpf 111.444.777-35 ana{number}@example.com １{number}" for number in range(50)]  # noqa: RUF001
+    alone = [REDACTOR.redact_text(text) for text in given_texts]
+    together: dict[int, list[object]] = {}
+
+    def work(number: int) -> None:
+        together[number] = [REDACTOR.redact_text(text) for text in given_texts]
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [together[number] for number in range(8)] == [alone] * 8
