@@ -14,9 +14,13 @@ from tailrace.domain.json_form import JsonValue
 
 @dataclass(frozen=True, slots=True)
 class RedactedJson:
-    """A JSON value in which every string has been through the redactor."""
+    """A JSON value in which every string has been through the redactor.
+
+    `counts` says how many masks of each category were put in, by name in alphabetical order; never what they hide.
+    """
 
     value: JsonValue = field(repr=False)
+    counts: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

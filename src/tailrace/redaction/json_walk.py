@@ -9,8 +9,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
+from tailrace.domain.json_form import JsonValue
 from tailrace.redaction.categories import Category
-from tailrace.redaction.outcomes import Json
 from tailrace.redaction.sensitive_keys import KeyRules, may_hold_a_find
 from tailrace.redaction.spans import mask_of
 from tailrace.redaction.texts import TextBatch
@@ -24,6 +24,9 @@ _LEAST_TELLING_NUMBER: Final = 10**10
 _SEALED_TYPES: Final = frozenset({"redacted_thinking", "redacted_reasoning", "reasoning.encrypted", "encrypted"})
 _THOUGHT_TYPES: Final = frozenset({"thinking", "reasoning", "reasoning.text", "reasoning.summary"})
 _MEDIA_TYPES: Final = frozenset({"base64", "blob"})
+# Parts of messages that are streamed in pieces, neighbours of which a reader sees as one text (GenAI conventions).
+_PIECE_TYPES: Final = ("text", "reasoning")
+_PIECE_KEYS: Final = {"type", "content"}
 _SEALED_KEYS: Final = frozenset({"signature", "data", "encrypted_content"})
 _MEDIA_KEYS: Final = frozenset({"data", "content"})
 
@@ -40,19 +43,19 @@ class RepeatedKeys:
     def __init__(self) -> None:
         self.seen = False
 
-    def __call__(self, pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    def __call__(self, pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
         read = dict(pairs)
         self.seen = self.seen or len(read) != len(pairs)
         return read
 
 
-def read_json(text: str | bytes, repeated: RepeatedKeys | None = None) -> Json:
+def read_json(text: str | bytes, repeated: RepeatedKeys | None = None) -> JsonValue:
     """The value of a JSON text as RFC 8259 has it.
 
     Raises ValueError for anything else, for a number that Python cannot hold, and for nesting too deep to read.
     """
     try:
-        value: Json = json.loads(
+        value: JsonValue = json.loads(
             text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=repeated or RepeatedKeys()
         )
     except RecursionError:
@@ -60,7 +63,7 @@ def read_json(text: str | bytes, repeated: RepeatedKeys | None = None) -> Json:
     return value
 
 
-def _refuse(_: str) -> Json:
+def _refuse(_: str) -> JsonValue:
     raise ValueError
 
 
@@ -71,7 +74,7 @@ def _finite(written: str) -> float:
     return number
 
 
-def write_json(value: Json) -> str:
+def write_json(value: JsonValue) -> str:
     """The value as compact JSON text; letters as they are, unless a lone surrogate makes that impossible."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     try:
@@ -91,7 +94,7 @@ class JsonWalk:
         self._keys = keys
         self.masked_whole: list[str] = []
 
-    def plan(self, value: Json, depth: int = 0, embedding: int = 0) -> Plan[Json]:
+    def plan(self, value: JsonValue, depth: int = 0, embedding: int = 0) -> Plan[JsonValue]:
         """The plan for any JSON value: texts looked at, keys too, numbers that could be a card's or a person's.
 
         A value is masked whole under a sensitive key, when it is sealed, and beyond 96 levels or 4 embeddings.
@@ -106,28 +109,16 @@ class JsonWalk:
             case int() | float():
                 return self._number(value)
             case list():
-                items = [self.plan(item, depth + 1, embedding) for item in value]
-                return lambda texts: [item(texts) for item in items]
+                return self._list(value, depth, embedding)
             case dict():
                 return self._object(value, depth, embedding)
 
-    def text_leaf(self, text: str) -> tuple[Plan[Json], int | None]:
-        """The plan for a text, and its place in the batch if it is there as one text and not as the JSON in it."""
-        place = len(self._batch.texts)
-        plan = self._text(text, 0, 0)
-        simple = len(self._batch.texts) == place + 1 and self._batch.texts[place] == text
-        return plan, place if simple else None
-
-    def whole(self, category: str) -> Plan[Json]:
-        """The plan for a value that nobody looks into."""
-        return self._whole(category)
-
-    def _whole(self, category: str) -> Plan[Json]:
+    def _whole(self, category: str) -> Plan[JsonValue]:
         self.masked_whole.append(category)
         mask = mask_of(category)
         return lambda _: mask
 
-    def _text(self, text: str, depth: int, embedding: int) -> Plan[Json]:
+    def _text(self, text: str, depth: int, embedding: int) -> Plan[JsonValue]:
         if text.lstrip()[:1] in {"{", "[", '"'}:
             repeated = RepeatedKeys()
             try:
@@ -141,22 +132,51 @@ class JsonWalk:
         place = self._batch.add(text)
         return lambda texts: texts[place]
 
-    def _embedded(self, text: str, plan: Plan[Json], inside: Json, *, lost: bool) -> Plan[Json]:
-        def again(texts: Sequence[str]) -> Json:
+    def _embedded(self, text: str, plan: Plan[JsonValue], inside: JsonValue, *, lost: bool) -> Plan[JsonValue]:
+        def again(texts: Sequence[str]) -> JsonValue:
             redacted = plan(texts)
             # What a parser passed over was not looked at; as it stands, the text still has it.
             return write_json(redacted) if lost or redacted != inside else text
 
         return again
 
-    def _number(self, number: float) -> Plan[Json]:
+    def _list(self, value: list[JsonValue], depth: int, embedding: int) -> Plan[JsonValue]:
+        items: list[Plan[JsonValue]] = []
+        pieces: list[tuple[str, int]] = []
+        for item in value:
+            first = len(self._batch.texts)
+            items.append(self.plan(item, depth + 1, embedding))
+            piece = self._piece_since(first, item)
+            if pieces and (piece is None or piece[0] != pieces[-1][0]):
+                self._read_as_one(pieces)
+                pieces = []
+            if piece is not None:
+                pieces.append(piece)
+        self._read_as_one(pieces)
+        return lambda texts: [item(texts) for item in items]
+
+    def _piece_since(self, first: int, item: JsonValue) -> tuple[str, int] | None:
+        """Kind of a part that is all text, and the place of its text in the batch; None for anything else."""
+        kind = item.get("type") if isinstance(item, dict) and item.keys() == _PIECE_KEYS else None
+        if not isinstance(item, dict) or not isinstance(kind, str) or kind not in _PIECE_TYPES:
+            return None
+        # One text more or fewer, and the content is no text, or was JSON and is looked at in leaves.
+        added = self._batch.texts[first:]
+        place = list(item).index("content")
+        return (kind, first + place) if len(added) == len(_PIECE_KEYS) and added[place] == item["content"] else None
+
+    def _read_as_one(self, pieces: list[tuple[str, int]]) -> None:
+        if len(pieces) > 1:
+            self._batch.groups.append(tuple(place for _, place in pieces))
+
+    def _number(self, number: float) -> Plan[JsonValue]:
         if not _LEAST_TELLING_NUMBER <= abs(number) < math.inf or int(number) != number:
             return lambda _: number
         written = str(int(number))
         place = self._batch.add(written)
         return lambda texts: number if texts[place] == written else texts[place]
 
-    def _object(self, value: dict[str, Json], depth: int, embedding: int) -> Plan[Json]:
+    def _object(self, value: dict[str, JsonValue], depth: int, embedding: int) -> Plan[JsonValue]:
         kind = value.get("type")
         kind = kind if isinstance(kind, str) else None
         if kind in _SEALED_TYPES:
@@ -168,8 +188,8 @@ class JsonWalk:
             planned = self._whole(category) if category is not None else self.plan(item, depth + 1, embedding)
             entries.append((self._key(key), planned))
 
-        def again(texts: Sequence[str]) -> Json:
-            redacted: dict[str, Json] = {}
+        def again(texts: Sequence[str]) -> JsonValue:
+            redacted: dict[str, JsonValue] = {}
             for key, item in entries:
                 name = key if isinstance(key, str) else key(texts)
                 redacted[name if name not in redacted else _apart(name, redacted)] = item(texts)
@@ -184,7 +204,7 @@ class JsonWalk:
         return lambda texts: texts[place]
 
 
-def _apart(name: str, taken: dict[str, Json]) -> str:
+def _apart(name: str, taken: dict[str, JsonValue]) -> str:
     """Two keys that were masked to the same one stay two."""
     number = len(taken)
     while f"{name}#{number}" in taken:

@@ -1,36 +1,46 @@
-"""The redactor: what may be shown of a text, a JSON value, or the messages of a model call."""
+"""The redactor: what may be shown of a text or a JSON value."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Final, TypeVar
+from typing import Final
 
 from tailrace.domain.errors import InvalidField
+from tailrace.domain.json_form import JsonValue
+from tailrace.domain.payload import RedactedJson, RedactionFailed
 from tailrace.redaction.accounts import ACCOUNTS
 from tailrace.redaction.custom import CustomPattern
-from tailrace.redaction.json_walk import JsonWalk, Plan
-from tailrace.redaction.messages import MessageWalk, NotMessagesError
-from tailrace.redaction.outcomes import Json, Redacted, Withheld, WithheldReason
+from tailrace.redaction.json_walk import JsonWalk
 from tailrace.redaction.persons import PERSONS
 from tailrace.redaction.rule import Detector
 from tailrace.redaction.secrets import SECRETS
 from tailrace.redaction.sensitive_keys import KeyRules, usual_key_rules
 from tailrace.redaction.texts import NotSettledError, TextBatch, redact_all
 
-T = TypeVar("T")
+DETECTOR_FAILED: Final = RedactionFailed("detector_failed")
+NOT_SETTLED: Final = RedactionFailed("not_settled")
 
 USUAL_DETECTORS: Final[tuple[Detector, ...]] = (*SECRETS, *ACCOUNTS, *PERSONS)
+
+
+@dataclass(frozen=True, slots=True)
+class RedactedText:
+    """A text in which everything that was found is masked; `counts` as those of `RedactedJson`."""
+
+    value: str = field(repr=False)
+    counts: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Redactor:
     """Masks what its detectors, its patterns and its key rules find; the same input gives the same output anywhere.
 
-    A value: equal ones redact alike, and any number of threads may use one at once. Every method takes time in
-    proportion to its input's size, whatever the input, and never raises for it: a detector that fails, or does not come
-    to an end, makes the result `Withheld`, and then nothing of the input may be shown. Redacting a redacted value again
-    changes nothing (docs/PRIVACY.md, Redaction).
+    A `PayloadRedactor`, and a value: equal ones redact alike, and any number of threads may use one at once. Every
+    method takes time in proportion to its input's size, whatever the input, and raises nothing: a detector that fails
+    (`detector_failed`) or finds something new beside its masks without end (`not_settled`) makes the result a
+    `RedactionFailed`, and then nothing of the input may be shown. Redacting a redacted value again changes nothing
+    (docs/PRIVACY.md, Redaction).
     """
 
     detectors: tuple[Detector, ...] = ()
@@ -42,58 +52,35 @@ class Redactor:
         """Whether it finds nothing in anything; what such a redactor gives out is as private as what it got."""
         return not self.detectors and not self.patterns and not self.keys
 
-    def redact_text(self, text: str) -> Redacted[str] | Withheld:
+    def redact_text(self, text: str) -> RedactedText | RedactionFailed:
         """The text with every find masked; if the whole of it is JSON, its leaves are looked at instead."""
-        return self._redacted(lambda walk, _: _as_text(walk.text_leaf(text)[0])) if not self.is_noop else Redacted(text)
+        outcome = self.redact_json(text)
+        return RedactedText(str(outcome.value), outcome.counts) if isinstance(outcome, RedactedJson) else outcome
 
-    def redact_json(self, value: Json) -> Redacted[Json] | Withheld:
+    def redact_json(self, value: JsonValue) -> RedactedJson | RedactionFailed:
         """A new value of the same shape, with finds in texts and keys masked, and values under sensitive keys whole.
 
         Strings that are JSON texts are looked into, up to four deep. A number that is a card's or a CPF becomes a mask.
+        Neighbouring text parts of a message, and reasoning parts, are also looked at as one text.
         """
-        return self._redacted(lambda walk, _: walk.plan(value)) if not self.is_noop else Redacted(value)
-
-    def redact_messages(self, value: Json) -> Redacted[Json] | Withheld:
-        """A list of messages of the GenAI conventions, redacted like JSON, without parts and fields they do not know.
-
-        A noop redactor leaves those out too: what a provider sealed goes nowhere. Neighbouring text parts are also
-        looked at as one text. Withheld as `not_messages` if it is no list of objects with a list `parts` of objects
-        that have a `type`.
-        """
-        return self._redacted(lambda _, messages: messages.messages(value))
-
-    def redact_parts(self, value: Json) -> Redacted[Json] | Withheld:
-        """A list of parts, such as system instructions, as `redact_messages` treats those of a message."""
-        return self._redacted(lambda _, messages: messages.parts(value))
-
-    def _redacted(self, plan: Callable[[JsonWalk, MessageWalk], Plan[T]]) -> Redacted[T] | Withheld:
+        if self.is_noop:
+            return RedactedJson(value)
         batch = TextBatch([], [])
         walk = JsonWalk(batch, self.keys)
-        messages = MessageWalk(batch, walk)
         try:
-            planned = plan(walk, messages)
+            plan = walk.plan(value)
             texts, counts = redact_all(batch, self.detectors, self.patterns)
-            value = planned(texts)
-        except NotMessagesError:
-            return Withheld(WithheldReason.NOT_MESSAGES)
+            redacted = plan(texts)
         except NotSettledError:
-            return Withheld(WithheldReason.NOT_SETTLED)
+            return NOT_SETTLED
         except Exception:  # noqa: BLE001 - an exception of a detector may quote the content, so nothing of it is kept
-            return Withheld(WithheldReason.DETECTOR_FAILED)
-        return Redacted(value, _totals(counts, walk.masked_whole), messages.dropped)
-
-
-def _as_text(plan: Plan[Json]) -> Plan[str]:
-    return lambda texts: str(plan(texts))
+            return DETECTOR_FAILED
+        return RedactedJson(redacted, _totals(counts, walk.masked_whole))
 
 
 def _totals(found: Counter[str], whole: Iterable[str]) -> tuple[tuple[str, int], ...]:
     total = found + Counter(whole)
     return tuple(sorted((str(category), count) for category, count in total.items()))
-
-
-NOOP_REDACTOR: Final = Redactor()
-"""Finds nothing; the one that is used wherever no other was configured."""
 
 
 def usual_redactor(patterns: Iterable[CustomPattern] = (), sensitive_keys: Iterable[str] = ()) -> Redactor:

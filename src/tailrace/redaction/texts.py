@@ -27,12 +27,12 @@ class NotSettledError(Exception):
 class TextBatch:
     """Texts that are redacted together, in the order in which they were added.
 
-    `groups` are runs of neighbouring texts, by first and one past the last place, that one reader sees as one text: a
-    find may begin in one and end in the next. Every text of a group is looked at by itself as well.
+    `groups` are the places of neighbouring texts, in order, that a reader sees as one: a find may begin in one and end
+    in the next. Every text of a group is looked at by itself as well; no text is in two groups.
     """
 
     texts: list[str]
-    groups: list[tuple[int, int]]
+    groups: list[tuple[int, ...]]
 
     def add(self, text: str) -> int:
         """The place of `text` in this batch."""
@@ -62,18 +62,18 @@ def redact_all(
     raise NotSettledError
 
 
-def _with_neighbours(places: Iterable[int], groups: Sequence[tuple[int, int]]) -> set[int]:
+def _with_neighbours(places: Iterable[int], groups: Sequence[tuple[int, ...]]) -> set[int]:
     changed = set(places)
-    for first, end in groups:
-        if not changed.isdisjoint(range(first, end)):
-            changed.update(range(first, end))
+    for group in groups:
+        if not changed.isdisjoint(group):
+            changed.update(group)
     return changed
 
 
 def _find_all(
     texts: Sequence[str],
     places: set[int],
-    groups: Sequence[tuple[int, int]],
+    groups: Sequence[tuple[int, ...]],
     detectors: Sequence[Detector],
     patterns: Sequence[CustomPattern],
 ) -> dict[int, list[Span]]:
@@ -83,8 +83,8 @@ def _find_all(
     if detectors and folded:
         order = list(folded)
         _scan(order, list(folded.values()), _BETWEEN, detectors, finds)
-        for first, end in groups:
-            members = [place for place in range(first, end) if place in folded]
+        for group in groups:
+            members = [place for place in group if place in folded]
             if len(members) > 1:
                 _scan(members, [folded[place] for place in members], b"", detectors, finds)
     for pattern in patterns:

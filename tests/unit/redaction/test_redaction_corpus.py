@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tailrace.redaction import Redacted, usual_redactor
+from tailrace.domain.payload import RedactedJson
+from tailrace.redaction import usual_redactor
 from tests.corpus import formats
 from tests.corpus.samples import Sample, samples
 from tests.corpus.scoring import Score, scores
@@ -23,7 +24,7 @@ def judged() -> tuple[dict[str, Score], list[tuple[Sample, str]]]:
     redactor = usual_redactor()
     for first in range(0, SAMPLES, 200):
         outcome = redactor.redact_json([sample.text for sample in given[first : first + 200]])
-        assert isinstance(outcome, Redacted)
+        assert isinstance(outcome, RedactedJson)
         assert isinstance(outcome.value, list)
         came_out += [str(text) for text in outcome.value]
     return scores(given, came_out)

@@ -3,12 +3,13 @@
 import pytest
 
 from tailrace.domain.errors import InvalidField
-from tailrace.redaction import CustomPattern, Redacted, usual_redactor
+from tailrace.domain.payload import RedactedJson
+from tailrace.redaction import CustomPattern, RedactedText, usual_redactor
 
 
 def redacted(text: str, *patterns: CustomPattern) -> str:
     outcome = usual_redactor(patterns).redact_text(text)
-    assert isinstance(outcome, Redacted)
+    assert isinstance(outcome, RedactedText)
     return outcome.value
 
 
@@ -31,7 +32,7 @@ def test_each_text_is_matched_by_itself() -> None:
     outcome = usual_redactor((CustomPattern("line", r"^secret.*$"),)).redact_json(
         ["secret one", "a secret", "secret two"]
     )
-    assert isinstance(outcome, Redacted)
+    assert isinstance(outcome, RedactedJson)
     assert outcome.value == ["[REDACTED:line]", "a secret", "[REDACTED:line]"]
 
 

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from tailrace.redaction import Redacted, usual_redactor
+from tailrace.redaction import RedactedText, usual_redactor
 from tailrace.redaction.redactor import USUAL_DETECTORS
 from tailrace.redaction.rule import Rule
 
@@ -136,14 +136,14 @@ def test_what_is_found(detector: str, text: str, redacted: str) -> None:
 
     outcome = REDACTOR.redact_text(text)
 
-    assert isinstance(outcome, Redacted)
+    assert isinstance(outcome, RedactedText)
     assert outcome.value == redacted
 
 
 @pytest.mark.parametrize("text", LEFT)
 def test_what_is_left(text: str) -> None:
     """What only looks like it stays: check digits, ranges, lengths and neighbours decide."""
-    assert REDACTOR.redact_text(text) == Redacted(text)
+    assert REDACTOR.redact_text(text) == RedactedText(text)
 
 
 def test_every_detector_has_an_example() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tailrace.redaction import Redacted, usual_redactor
+from tailrace.redaction import RedactedText, usual_redactor
 from tailrace.redaction.folding import fold
 
 REDACTOR = usual_redactor()
@@ -68,7 +68,7 @@ def test_look_alikes_are_masked_where_they_stand(text: str, redacted: str) -> No
     """Characters around the find stay as they were written, invisible ones too."""
     outcome = REDACTOR.redact_text(text)
 
-    assert isinstance(outcome, Redacted)
+    assert isinstance(outcome, RedactedText)
     assert outcome.value == redacted
 
 
@@ -85,4 +85,4 @@ def test_look_alikes_are_masked_where_they_stand(text: str, redacted: str) -> No
 )
 def test_what_is_known_not_to_be_caught(text: str) -> None:
     """The limits that docs/PRIVACY.md names; one that falls is good news, and changes the document."""
-    assert REDACTOR.redact_text(text) == Redacted(text)
+    assert REDACTOR.redact_text(text) == RedactedText(text)

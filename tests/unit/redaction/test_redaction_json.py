@@ -6,17 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tailrace.redaction import (
-    NOOP_REDACTOR,
-    Json,
-    KeyRules,
-    Redacted,
-    Redactor,
-    mask_of,
-    read_json,
-    usual_redactor,
-    write_json,
-)
+from tailrace.domain.json_form import JsonValue
+from tailrace.domain.payload import RedactedJson
+from tailrace.redaction import KeyRules, Redactor, mask_of, usual_redactor
+from tailrace.redaction.json_walk import read_json, write_json
 
 REDACTOR = usual_redactor()
 CPF = "111.444.777-35"
@@ -33,18 +26,18 @@ LEAVES = st.one_of(
         [CPF, f"cpf {CPF}", 4111111111111111, 11144477735, f'{{"cpf_of_ana":"{CPF}"}}', '["a"]', "203.0.113.7"]
     ),
 )
-VALUES: st.SearchStrategy[Json] = st.recursive(
+VALUES: st.SearchStrategy[JsonValue] = st.recursive(
     LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4), max_leaves=12
 )
 
 
-def redacted(value: Json, redactor: Redactor = REDACTOR) -> Json:
+def redacted(value: JsonValue, redactor: Redactor = REDACTOR) -> JsonValue:
     outcome = redactor.redact_json(value)
-    assert isinstance(outcome, Redacted)
+    assert isinstance(outcome, RedactedJson)
     return outcome.value
 
 
-def same_shape(before: Json, after: Json) -> bool:
+def same_shape(before: JsonValue, after: JsonValue) -> bool:
     if isinstance(after, str) and after.startswith("[REDACTED:"):
         return True
     if isinstance(before, dict):
@@ -59,7 +52,7 @@ def same_shape(before: Json, after: Json) -> bool:
 
 
 @given(VALUES)
-def test_the_shape_stays_and_again_changes_nothing(value: Json) -> None:
+def test_the_shape_stays_and_again_changes_nothing(value: JsonValue) -> None:
     """Lists keep their length, objects their number of entries, numbers and truths their value, unless masked."""
     once = redacted(value)
 
@@ -69,10 +62,10 @@ def test_the_shape_stays_and_again_changes_nothing(value: Json) -> None:
 
 
 @given(VALUES)
-def test_a_noop_gives_back_what_it_got(value: Json) -> None:
+def test_a_noop_gives_back_what_it_got(value: JsonValue) -> None:
     """The very same value, not a copy."""
-    outcome = NOOP_REDACTOR.redact_json(value)
-    assert isinstance(outcome, Redacted)
+    outcome = Redactor().redact_json(value)
+    assert isinstance(outcome, RedactedJson)
     assert outcome.value is value
 
 
@@ -83,7 +76,7 @@ def test_a_noop_gives_back_what_it_got(value: Json) -> None:
      "ｐａｓｓｗｏｒｄ"],  # noqa: RUF001
 )  # fmt: skip
 @pytest.mark.parametrize("value", ["x", 1, None, True, [1, 2], {"a": {"b": "c"}}], ids=str)
-def test_a_sensitive_key_masks_its_value_whole(key: str, value: Json) -> None:
+def test_a_sensitive_key_masks_its_value_whole(key: str, value: JsonValue) -> None:
     """Whatever its type."""
     assert redacted({key: value, "other": 1}) == {key: "[REDACTED:sensitive_key]", "other": 1}
 
@@ -136,7 +129,7 @@ def test_keys_are_texts_too() -> None:
         (1e300, 1e300),
     ],
 )
-def test_numbers_that_are_somebodys(number: float, expected: Json) -> None:
+def test_numbers_that_are_somebodys(number: float, expected: JsonValue) -> None:
     """A number is looked at as it is written; times and counts stay numbers."""
     assert redacted([number]) == [expected]
 
@@ -178,7 +171,7 @@ def test_json_in_json_is_walked_to_a_depth_and_masked_beyond() -> None:
 @pytest.mark.parametrize("levels", [50, 200, 900])
 def test_deep_nesting_is_masked_where_it_gets_too_deep(levels: int) -> None:
     """No recursion error, and nothing below passes unseen."""
-    value: Json = CPF
+    value: JsonValue = CPF
     for _ in range(levels):
         value = [value]
     text = str(redacted(value))
@@ -212,7 +205,7 @@ def test_cut_off_json_still_hides_its_passwords() -> None:
     ],
     ids=str,
 )
-def test_what_is_sealed_is_masked_anywhere(value: dict[str, Json]) -> None:
+def test_what_is_sealed_is_masked_anywhere(value: dict[str, JsonValue]) -> None:
     """Nobody can look into it, so nobody gets it; also deep in a tool's result."""
     for given_value in (value, {"result": json.dumps([value])}):
         text = json.dumps(redacted(given_value))  # type: ignore[arg-type]
@@ -238,3 +231,44 @@ def test_writing_keeps_letters_and_survives_lone_surrogates() -> None:
     """Either way it is JSON, and can be encoded."""
     assert write_json({"ã": 1}) == '{"ã":1}'
     assert write_json(["\ud800"]) == '["\\ud800"]'
+
+
+def parts(*contents: str, kind: str = "text") -> list[JsonValue]:
+    return [{"type": kind, "content": content} for content in contents]
+
+
+def test_a_value_split_over_neighbouring_parts_is_masked_in_each() -> None:
+    """Streams cut anywhere; this holds for reasoning as for text, and wherever the message lies."""
+    split, masked = ("cpf 111.4", "44.7", "77-35 ok"), ("cpf [REDACTED:cpf]", "[REDACTED:cpf]", "[REDACTED:cpf] ok")
+    for kind in ("text", "reasoning"):
+        message: JsonValue = [{"role": "user", "parts": parts(*split, kind=kind)}]
+        assert redacted(message) == [{"role": "user", "parts": parts(*masked, kind=kind)}]
+        assert redacted(json.dumps(message)) == write_json([{"role": "user", "parts": parts(*masked, kind=kind)}])
+
+
+def test_every_part_is_looked_at_by_itself_as_well() -> None:
+    """A value at the end of a part is found though the next goes on with letters."""
+    assert redacted(parts(f"cpf {CPF}", "abc")) == parts("cpf [REDACTED:cpf]", "abc")
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        {"type": "file", "modality": "image"},
+        {"type": "text", "content": "", "more": 1},
+        {"type": "text", "content": '{"json":1}'},
+        {"type": "reasoning", "content": ""},
+    ],
+    ids=str,
+)
+def test_texts_with_something_between_them_are_not_one(between: JsonValue) -> None:
+    """Nor are parts of two kinds."""
+    value = [*parts("cpf 111.444"), between, *parts(".777-35")]
+    assert redacted(value) == value
+
+
+def test_invisible_characters_at_a_cut_hide_nothing() -> None:
+    """Places are counted in each part by itself."""
+    assert redacted(parts("é\u200b 111.4\u200b", "\u200b44.777-3\u200b5 é")) == parts(
+        "é\u200b [REDACTED:cpf]\u200b", "\u200b[REDACTED:cpf] é"
+    )

@@ -7,7 +7,9 @@ from types import FrameType
 
 import pytest
 
-from tailrace.redaction import CustomPattern, Redacted, Redactor, Withheld, usual_redactor
+from tailrace.domain.json_form import JsonValue
+from tailrace.domain.payload import RedactionFailed
+from tailrace.redaction import CustomPattern, RedactedText, Redactor, usual_redactor
 from tailrace.redaction.linear import FIRST_REACH_BYTES, Re2Pattern, Searcher, first_match
 from tailrace.redaction.redactor import USUAL_DETECTORS
 from tailrace.redaction.rule import Rule
@@ -107,7 +109,7 @@ def test_a_megabyte_takes_about_eight_times_what_an_eighth_takes() -> None:
         best = float("inf")
         for _ in range(2):
             began = time.process_time()
-            assert isinstance(redactor.redact_text(given), Redacted | Withheld)
+            assert isinstance(redactor.redact_text(given), RedactedText | RedactionFailed)
             best = min(best, time.process_time() - began)
         return best
 
@@ -127,10 +129,10 @@ def test_many_texts_and_many_parts_are_linear_too() -> None:
             nonlocal count
             count += event in {"call", "c_call"}
 
-        message = {"role": "user", "parts": [{"type": "text", "content": "1.1.1.1 "} for _ in range(parts)]}
+        message: JsonValue = {"role": "user", "parts": [{"type": "text", "content": "1.1.1.1 "} for _ in range(parts)]}
         sys.setprofile(called)
         try:
-            redactor.redact_messages([message] * 4)  # type: ignore[list-item]
+            redactor.redact_json([message] * 4)
         finally:
             sys.setprofile(None)
         return count

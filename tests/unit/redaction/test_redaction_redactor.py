@@ -9,16 +9,10 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tailrace.redaction import (
-    NOOP_REDACTOR,
-    CustomPattern,
-    Redacted,
-    Redactor,
-    Span,
-    Withheld,
-    WithheldReason,
-    usual_redactor,
-)
+from tailrace.domain.capture import EventContent, RefusedPart, prepare_content
+from tailrace.domain.capture_store import CaptureKind, InlineStore
+from tailrace.domain.payload import PayloadRedactor, RedactedPart, RedactionFailed, redact_part
+from tailrace.redaction import CustomPattern, RedactedText, Redactor, Span, usual_redactor
 from tailrace.redaction.folding import fold
 from tailrace.redaction.redactor import USUAL_DETECTORS
 from tests.corpus.formats import NEAR_MISSES, POSITIVES
@@ -60,10 +54,10 @@ def texts(draw: st.DrawFn) -> str:
 def test_redacting_again_changes_nothing(text: str) -> None:
     """Whatever the masks uncover beside them is masked as well."""
     once = REDACTOR.redact_text(text)
-    if isinstance(once, Redacted):
-        assert REDACTOR.redact_text(once.value) == Redacted(once.value)
+    if isinstance(once, RedactedText):
+        assert REDACTOR.redact_text(once.value) == RedactedText(once.value)
     else:
-        assert once == Withheld(WithheldReason.NOT_SETTLED)
+        assert once == RedactionFailed("not_settled")
 
 
 @settings(max_examples=300)
@@ -71,7 +65,7 @@ def test_redacting_again_changes_nothing(text: str) -> None:
 def test_no_detector_finds_anything_in_what_came_out(text: str) -> None:
     """Not in the text, and not in its plain form."""
     outcome = REDACTOR.redact_text(text)
-    if isinstance(outcome, Redacted) and text.lstrip()[:1] not in {"{", "[", '"'}:
+    if isinstance(outcome, RedactedText) and text.lstrip()[:1] not in {"{", "[", '"'}:
         laid_out = b"\x00" + fold(outcome.value).plain + b"\x00"
         assert not [span for detector in USUAL_DETECTORS for span in detector.find(laid_out)]
 
@@ -82,7 +76,7 @@ def test_a_value_by_itself_is_gone_with_its_digits(category: str, seed: int) -> 
     value = POSITIVES[category](Random(seed))
     outcome = REDACTOR.redact_text(value)
 
-    assert isinstance(outcome, Redacted)
+    assert isinstance(outcome, RedactedText)
     assert outcome.value == f"[REDACTED:{category}]"
     assert outcome.counts == ((category, 1),)
 
@@ -95,7 +89,7 @@ def test_every_span_lies_within_the_text_and_masks_only_itself(text: str) -> Non
         for span in detector.find(laid_out):
             assert 0 < span.start < span.end < len(laid_out), detector.name
     outcome = REDACTOR.redact_text(text)
-    if isinstance(outcome, Redacted) and text.lstrip()[:1] not in {"{", "[", '"'}:
+    if isinstance(outcome, RedactedText) and text.lstrip()[:1] not in {"{", "[", '"'}:
         place = 0
         for kept in MASK.split(outcome.value):
             assert kept in MASK.sub("\x01", text) or kept in text
@@ -109,7 +103,7 @@ def test_counts_are_those_of_the_masks(text: str) -> None:
     """By category, in alphabetical order, and never what was found."""
     before = MASK.findall(text)
     outcome = REDACTOR.redact_text(text)
-    if isinstance(outcome, Redacted):
+    if isinstance(outcome, RedactedText):
         assert sum(count for _, count in outcome.counts) >= len(MASK.findall(outcome.value)) - len(before)
         assert [name for name, _ in outcome.counts] == sorted(name for name, _ in outcome.counts)
 
@@ -142,27 +136,52 @@ def test_an_error_in_a_detector_is_an_outcome_without_content() -> None:
     for outcome in (
         redactor.redact_text("hidden"),
         redactor.redact_json({"a": ["hidden"]}),
-        redactor.redact_parts([{"type": "text", "content": "hidden"}]),
+        redact_part(["hidden"], redactor),
     ):
-        assert outcome == Withheld(WithheldReason.DETECTOR_FAILED)
+        assert outcome == RedactionFailed("detector_failed")
         assert "hidden" not in repr(outcome)
 
 
 def test_what_does_not_settle_is_withheld() -> None:
     """Rather than shown half done."""
-    assert Redactor((Endless(),)).redact_text("hidden") == Withheld(WithheldReason.NOT_SETTLED)
+    assert Redactor((Endless(),)).redact_text("hidden") == RedactionFailed("not_settled")
 
 
 def test_only_the_empty_redactor_is_a_noop() -> None:
     """Equal redactors redact alike."""
-    assert NOOP_REDACTOR.is_noop
-    assert Redactor() == NOOP_REDACTOR
+    own = CustomPattern("own", "zz")
+    assert Redactor().is_noop
     assert not REDACTOR.is_noop
-    assert usual_redactor() == REDACTOR != NOOP_REDACTOR
+    assert not Redactor(patterns=(own,)).is_noop
+    assert usual_redactor() == REDACTOR != Redactor()
     assert hash(usual_redactor()) == hash(REDACTOR)
-    assert usual_redactor((CustomPattern("own", "zz"),)) == usual_redactor((CustomPattern("own", "zz"),)) != REDACTOR
-    assert not Redactor(patterns=(CustomPattern("own", "zz"),)).is_noop
-    assert NOOP_REDACTOR.redact_text("CPF 111.444.777-35") == Redacted("CPF 111.444.777-35")
+    assert usual_redactor((own,)) == usual_redactor((CustomPattern("own", "zz"),)) != REDACTOR
+    assert Redactor().redact_text("CPF 111.444.777-35") == RedactedText("CPF 111.444.777-35")
+
+
+def test_it_is_what_a_capture_store_redacts_with() -> None:
+    """The whole way of a part: through the allow-list, through the redactor, to bytes."""
+    redactor: PayloadRedactor = REDACTOR
+    content = EventContent(
+        capture_kind=CaptureKind.TURN_CHAT,
+        thread_id="t",
+        turn_number=0,
+        span_is_recording=True,
+        input_messages=b'[{"role":"user","parts":[{"type":"text","content":"cpf 111.444.777-35"}]}]',
+        output_messages=b'[{"role":"assistant","parts":[{"type":"tool_call","id":"1","name":"f",'
+        b'"arguments":"{\\"password\\":1}"},{"type":"redacted_thinking","data":"x"}]}]',
+    )
+
+    prepared = prepare_content(content, InlineStore(redactor))
+
+    assert prepared.input_messages == RedactedPart(
+        b'[{"role":"user","parts":[{"type":"text","content":"cpf [REDACTED:cpf]"}]}]'
+    )
+    assert prepared.output_messages == RedactedPart(
+        b'[{"role":"assistant","parts":[{"type":"tool_call","id":"1","name":"f",'
+        b'"arguments":{"password":"[REDACTED:sensitive_key]"}}]}]'
+    )
+    assert isinstance(prepare_content(content, InlineStore(Redactor((Broken(),)))).input_messages, RefusedPart)
 
 
 def test_threads_share_one_redactor() -> None:
