@@ -16,6 +16,9 @@ _CONFLUENT = b"\x00"
 _FINGERPRINT_BYTES = 8
 _ID_BYTES = 4
 
+SINGLE_OBJECT_FRAME_BYTES = len(_SINGLE_OBJECT) + _FINGERPRINT_BYTES
+CONFLUENT_FRAME_BYTES = len(_CONFLUENT) + _ID_BYTES
+
 
 @dataclass(frozen=True, slots=True)
 class SingleObject:
@@ -64,10 +67,10 @@ class NoRegistry:
 def recognise(value: bytes) -> Frame:
     """Which frame `value` begins with. Pure; any thread; never raises."""
     if value.startswith(_SINGLE_OBJECT):
-        start = len(_SINGLE_OBJECT) + _FINGERPRINT_BYTES
+        start = SINGLE_OBJECT_FRAME_BYTES
         return SingleObject(value[len(_SINGLE_OBJECT) : start], start) if len(value) >= start else CutFrame()
     if value.startswith(_CONFLUENT):
-        start = len(_CONFLUENT) + _ID_BYTES
+        start = CONFLUENT_FRAME_BYTES
         return Confluent(int.from_bytes(value[1:start], "big"), start) if len(value) >= start else CutFrame()
     return CutFrame() if value == _SINGLE_OBJECT[:1] else Unframed()
 

@@ -63,20 +63,24 @@ class EventFacts:
 class RecordLayout:
     """Makes the records of one events topic. Immutable; any thread.
 
+    `record` is their schema, `frame` what every value begins with. Its fields are `prefix_names` and then `tail_names`,
+    in that order; `copied` says which field of the event a record's field is copied from, `no_content` holds the fields
+    of a sink that gets no content, encoded.
+
     Raises SchemaInvalid when a field that is to be copied is missing from the event or has another type there: the
     schemas and this version of the code do not belong together.
     """
 
     def __init__(self, events_topic: str, schemas: SchemaStore) -> None:
-        self._topic = events_topic
-        self._record = record_tree(schemas.telemetry_record, TELEMETRY_RECORD)
-        self._frame = single_object_frame(schemas.telemetry_record)
-        names = [field.name for field in self._record.fields]
+        self.topic = events_topic
+        self.record = record_tree(schemas.telemetry_record, TELEMETRY_RECORD)
+        self.frame = single_object_frame(schemas.telemetry_record)
+        names = [field.name for field in self.record.fields]
         tail_start = names.index(_FIRST_TAIL_FIELD)
-        self._prefix_names, self._tail_names = names[:tail_start], names[tail_start:]
-        self._no_content = self._encode(_NO_CONTENT)
+        self.prefix_names, self.tail_names = names[:tail_start], names[tail_start:]
+        self.no_content = self._encode(_NO_CONTENT)
         filled = {*_COMPUTED, *_NO_CONTENT, *_FIXED}
-        self._copied = {name: _EVENT_NAMES.get(name, name) for name in names if name not in filled}
+        self.copied = {name: _EVENT_NAMES.get(name, name) for name in names if name not in filled}
         self._refuse_unequal_types(record_tree(schemas.agent_event, AGENT_EVENT))
         # The outcomes of the rules are few, and each is encoded once. Two threads may both do it; they agree.
         self._fixed: dict[PlannedProjection, dict[str, bytes]] = {}
@@ -93,11 +97,11 @@ class RecordLayout:
 
         `fields` are the event's fields by name, each in canonical bytes under the current event schema.
         """
-        shared = {ours: fields[theirs] for ours, theirs in self._copied.items()} | self._no_content
+        shared = {ours: fields[theirs] for ours, theirs in self.copied.items()} | self.no_content
         key = facts.run_id.encode()
         made = []
         for projection in planned:
-            pieces = shared | self._fixed_pieces(projection) | self._computed(projection, facts, partition, offset)
+            pieces = shared | self.fixed_pieces(projection) | self._computed(projection, facts, partition, offset)
             record = record_of(
                 partition=partition,
                 offset=offset,
@@ -106,8 +110,8 @@ class RecordLayout:
                 family=facts.family.value,
                 agent_id=facts.agent_id,
                 key=key,
-                prefix=self._frame + b"".join([pieces[name] for name in self._prefix_names]),
-                tail=b"".join([pieces[name] for name in self._tail_names]),
+                prefix=self.frame + b"".join([pieces[name] for name in self.prefix_names]),
+                tail=b"".join([pieces[name] for name in self.tail_names]),
             )
             made.append(record)
         return tuple(made)
@@ -118,7 +122,7 @@ class RecordLayout:
         return self._encode(
             {
                 "projection_id": projection.projection_id(facts.event_id),
-                "source": {"topic": self._topic, "partition": partition, "offset": offset},
+                "source": {"topic": self.topic, "partition": partition, "offset": offset},
                 "source_cursor": self._source_cursor(projection, facts, partition, offset),
                 "event_cursor": {"scope": "run", "event_id": facts.event_id, "event_seq": facts.event_seq},
             }
@@ -132,9 +136,9 @@ class RecordLayout:
             return {"type": "journal", "cursor": facts.journal_cursor}
         if projection.kind is ProjectionKind.USAGE:
             return {"type": "event", "cursor": facts.event_id, "event_seq": facts.event_seq}
-        return {"type": "archive", "cursor": f"{self._topic}/{partition}/{offset}"}
+        return {"type": "archive", "cursor": f"{self.topic}/{partition}/{offset}"}
 
-    def _fixed_pieces(self, projection: PlannedProjection) -> dict[str, bytes]:
+    def fixed_pieces(self, projection: PlannedProjection) -> dict[str, bytes]:
         """Everything that the rules alone decide; an amount that belongs to another projection of the event is null."""
         pieces = self._fixed.get(projection)
         if pieces is None:
@@ -145,10 +149,10 @@ class RecordLayout:
         return pieces
 
     def _encode(self, values: Mapping[str, object]) -> dict[str, bytes]:
-        return {name: encode_value(self._record.field(name).type, value, name) for name, value in values.items()}
+        return {name: encode_value(self.record.field(name).type, value, name) for name, value in values.items()}
 
     def _refuse_unequal_types(self, event: Record) -> None:
         types = {field.name: field.type for field in event.fields}
-        for ours, theirs in self._copied.items():
-            if types.get(theirs) != self._record.field(ours).type:
+        for ours, theirs in self.copied.items():
+            if types.get(theirs) != self.record.field(ours).type:
                 raise SchemaInvalid(TELEMETRY_RECORD, ours, "not_the_type_it_has_in_the_event")

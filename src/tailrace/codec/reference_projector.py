@@ -71,12 +71,31 @@ class ReferenceProjector:
             digest = sha256(value or b"").hexdigest()
             return Undecodable(partition, offset, error.reason, error.path, digest, key, value)
 
+    def step_for(self, value: bytes) -> tuple[RecordStep, int]:
+        """The walk for the schema that the value names, and where its body begins. Raises WalkError if there is none."""
+        match recognise(value):
+            case SingleObject(fingerprint, body_start):
+                schema = self._schemas.writer(fingerprint)
+            case Confluent(schema_id, body_start):
+                schema = self._ids.schema(schema_id)
+            case CutFrame():
+                raise WalkError(UndecodableReason.TRUNCATED)
+            case Unframed():
+                raise WalkError(UndecodableReason.UNFRAMED)
+        match schema:
+            case None:
+                raise WalkError(UndecodableReason.UNKNOWN_SCHEMA)
+            case RefusedSchema():
+                raise WalkError(UndecodableReason.UNSAFE_SCHEMA)
+            case WriterSchema():
+                return self._resolved(value[:body_start], schema), body_start
+
     def _project(self, partition: int, offset: int, value: bytes | None) -> tuple[ProjectedRecord, ...]:
         if value is None:
             raise WalkError(UndecodableReason.NULL_VALUE)
         if len(value) > self._max_event_bytes:
             raise WalkError(UndecodableReason.OVERSIZE)
-        step, body_start = self._step_for(value)
+        step, body_start = self.step_for(value)
         walk = Walk(value, body_start)
         fields = {field.name: piece for field, piece in zip(self._event.fields, step.read_fields(walk), strict=True)}
         if walk.position != len(value):
@@ -97,25 +116,6 @@ class ReferenceProjector:
             with self._counting:
                 self._usage_ignored += 1
         return self._layout.records(fields, facts, outcome.projections, partition, offset)
-
-    def _step_for(self, value: bytes) -> tuple[RecordStep, int]:
-        """The walk for the schema that the value names, and where its body begins."""
-        match recognise(value):
-            case SingleObject(fingerprint, body_start):
-                schema = self._schemas.writer(fingerprint)
-            case Confluent(schema_id, body_start):
-                schema = self._ids.schema(schema_id)
-            case CutFrame():
-                raise WalkError(UndecodableReason.TRUNCATED)
-            case Unframed():
-                raise WalkError(UndecodableReason.UNFRAMED)
-        match schema:
-            case None:
-                raise WalkError(UndecodableReason.UNKNOWN_SCHEMA)
-            case RefusedSchema():
-                raise WalkError(UndecodableReason.UNSAFE_SCHEMA)
-            case WriterSchema():
-                return self._resolved(value[:body_start], schema), body_start
 
     def _resolved(self, frame: bytes, schema: WriterSchema) -> RecordStep:
         step = self._steps.get(frame)

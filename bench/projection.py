@@ -1,0 +1,173 @@
+"""Processor time of the projection alone: the compiled projector, the reference, and one by fastavro.
+
+    python -m bench.projection                 a minute
+    python -m bench.projection --turns 40
+
+All three project the same events in turns, so that what else the machine does meets each of them alike; a figure is the
+least of all turns, since other work can only add to it. It is processor time of this thread, without any Kafka.
+"""
+
+import argparse
+import gc
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from statistics import median
+from typing import Any
+
+from fastavro import parse_schema, schemaless_reader, schemaless_writer
+
+from bench.fastavro_projector import FastavroProjector
+from tailrace.codec.compiled_projector import CompiledProjector
+from tailrace.codec.reference_projector import ReferenceProjector
+from tailrace.codec.schemas import SchemaStore
+from tailrace.runtime.ports import Projector
+from tailrace.synthetic import SyntheticEvents
+
+TOPIC = "agent.events"
+FIRST_OFFSET = 10_000_000
+KINDS = ("turn_started", "model_stream_delta", "tool_completed", "model_message_completed", "run_completed")
+SIZES_BYTES = (300, 3_000, 100_000)
+EVENTS_PER_CASE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    name: str
+    values: Sequence[bytes]
+
+    @property
+    def mean_bytes(self) -> float:
+        return sum(map(len, self.values)) / len(self.values)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--turns", type=int, default=15, help="the least of these is printed")
+    parser.add_argument("--seed", type=int, default=7)
+    arguments = parser.parse_args()
+    schemas = SchemaStore()
+    projectors: dict[str, Projector] = {
+        "compiled": CompiledProjector(TOPIC, schemas),
+        "fastavro": FastavroProjector(TOPIC, schemas),
+        "reference": ReferenceProjector(TOPIC, schemas),
+    }
+    print("| events | bytes | records | compiled us | fastavro us | reference us | to fastavro | to reference |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|")
+    for case in _cases(schemas, arguments.seed):
+        records = _agree(projectors, case)
+        least = _measured({name: _projecting(one, case.values) for name, one in projectors.items()}, arguments.turns)
+        us = {name: seconds / len(case.values) * 1e6 for name, seconds in least.items()}
+        print(
+            f"| {case.name} | {case.mean_bytes:.0f} | {records / len(case.values):.2f} "
+            f"| {us['compiled']:.2f} | {us['fastavro']:.1f} | {us['reference']:.1f} "
+            f"| {us['fastavro'] / us['compiled']:.1f} | {us['reference'] / us['compiled']:.1f} |",
+            flush=True,
+        )
+    print()
+    _content(schemas, projectors["compiled"], arguments.seed, arguments.turns)
+
+
+def _cases(schemas: SchemaStore, seed: int) -> Iterator[Case]:
+    yield Case("the demonstration's mix", _values(seed, EVENTS_PER_CASE * 4))
+    by_kind: dict[str, list[bytes]] = {kind: [] for kind in KINDS}
+    for value in _values(seed, EVENTS_PER_CASE * 60):
+        kind = _read(schemas, value)["event_kind"]
+        if kind in by_kind and len(by_kind[kind]) < EVENTS_PER_CASE:
+            by_kind[kind].append(value)
+    for kind, values in by_kind.items():
+        yield Case(kind, values)
+    # Padded by a tag, which no record gets but which is text, so that it has to be valid.
+    for size in SIZES_BYTES[1:]:
+        events = SyntheticEvents(seed=seed, min_event_bytes=size, schemas=schemas)
+        yield Case(f"the mix, with a tag up to {size} bytes", [one.value or b"" for one in events.take(EVENTS_PER_CASE)])
+
+
+def _values(seed: int, number: int) -> list[bytes]:
+    return [event.value or b"" for event in SyntheticEvents(seed=seed).take(number)]
+
+
+def _agree(projectors: dict[str, Projector], case: Case) -> int:
+    """Records in all, the same from each projector: what is not the same work is not compared."""
+    records = 0
+    for offset, value in enumerate(case.values, FIRST_OFFSET):
+        made = [one.project(3, offset, None, value) for one in projectors.values()]
+        if not isinstance(made[0], tuple) or any(other != made[0] for other in made):
+            raise SystemExit(f"the projectors differ at offset {offset} of '{case.name}'")
+        records += len(made[0])
+    return records
+
+
+def _projecting(projector: Projector, values: Sequence[bytes]) -> Callable[[], None]:
+    def run() -> None:
+        project = projector.project
+        for offset, value in enumerate(values, FIRST_OFFSET):
+            project(3, offset, None, value)
+
+    return run
+
+
+def _measured(contestants: dict[str, Callable[[], None]], turns: int) -> dict[str, float]:
+    """The least processor seconds of each over so many turns."""
+    took: dict[str, list[float]] = {name: [] for name in contestants}
+    gc.disable()
+    for _ in range(turns):
+        for name, run in contestants.items():
+            begun = time.thread_time()
+            run()
+            took[name].append(time.thread_time() - begun)
+        gc.collect()
+    gc.enable()
+    return {name: min(seconds) for name, seconds in took.items()}
+
+
+def _content(schemas: SchemaStore, projector: Projector, seed: int, turns: int) -> None:
+    """What a conversation in the event adds, beside the same events without it."""
+    events = [_read(schemas, value) for value in _values(seed, EVENTS_PER_CASE)]
+    print("| kind | conversation bytes | us with | us without | ratio |")
+    print("|---|---:|---:|---:|---:|")
+    for kind in ("every kind", "model_message_completed"):
+        chosen = [event for event in events if kind in ("every kind", event["event_kind"])]
+        without = [_written(schemas, {**event, "content": None}) for event in chosen]
+        for size in SIZES_BYTES:
+            held = [_written(schemas, {**event, "content": _conversation(size)}) for event in chosen]
+            pairs = [
+                _measured({"with": _projecting(projector, held), "without": _projecting(projector, without)}, 3)
+                for _ in range(turns)
+            ]
+            ratio = median(pair["with"] / pair["without"] for pair in pairs)
+            us = {name: min(pair[name] for pair in pairs) / len(held) * 1e6 for name in ("with", "without")}
+            print(f"| {kind} | {size} | {us['with']:.2f} | {us['without']:.2f} | {ratio:.2f} |", flush=True)
+
+
+def _conversation(size_bytes: int) -> dict[str, Any]:
+    text = '[{"role":"user","parts":[{"type":"text","content":"größer"}]}]'.encode()
+    half = (text * (size_bytes // 2 // len(text) + 1))[: size_bytes // 2]
+    return {
+        "capture_kind": "turn_chat",
+        "thread_id": "thread-1",
+        "turn_number": 3,
+        "span_is_recording": True,
+        "system_instructions": None,
+        "input_messages": half,
+        "output_messages": half,
+    }
+
+
+def _read(schemas: SchemaStore, value: bytes) -> Any:
+    return schemaless_reader(BytesIO(value[10:]), _parsed(schemas))  # type: ignore[call-arg]
+
+
+def _written(schemas: SchemaStore, event: Any) -> bytes:
+    out = BytesIO()
+    schemaless_writer(out, _parsed(schemas), event)
+    return b"\xc3\x01" + schemas.agent_event.fingerprint + out.getvalue()
+
+
+def _parsed(schemas: SchemaStore) -> Any:
+    return parse_schema(schemas.agent_event.json)  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,446 @@
+"""Writes the whole function that projects the events of one writer schema: the walk, the facts, the records.
+
+    def project(partition, offset, v):
+        the walk                what is copied is marked, what the rules ask for is kept; every text validated
+        the end                 every byte accounted for
+        one record              an event without usage and cost, as most are
+        several records         by the rules' outcome
+
+What the function cannot do with an event it says by `Unusual`, LookupError, UnicodeDecodeError or WalkError, and the
+projector that called it knows what to do then.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tailrace.codec import compiled_bytes
+from tailrace.codec.compiled_pieces import Constant, Copied, Expression, Piece, joined, merged, rendered, written
+from tailrace.codec.compiled_plan import MAX_STEPS, carries_over, count_steps, describe
+from tailrace.codec.compiled_records import ENDING_SIZES, ENDINGS, Places, Rules, archive_cursor
+from tailrace.codec.compiled_walk import Code, WalkWriter
+from tailrace.codec.encoding import encode_long
+from tailrace.codec.record_layout import RecordLayout
+from tailrace.codec.reference_walker import (
+    BooleanStep,
+    BranchStep,
+    EnumStep,
+    NumberStep,
+    RecordStep,
+    Step,
+    TextStep,
+    UnionStep,
+)
+from tailrace.codec.schema_tree import Primitive, Record
+from tailrace.domain.projected import ProjectedRecord
+
+CompiledFunction = Callable[[int, int, bytes], tuple[ProjectedRecord, ...]]
+"""Partition, offset and value to records. Any thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfReach:
+    """A schema that no function is generated for: how many steps it takes, which are too many."""
+
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A function as source text, and the names that it refers to."""
+
+    text: str
+    names: Mapping[str, object]
+
+    def compile(self, title: str) -> CompiledFunction:
+        """The function; `title` stands for its file in a traceback."""
+        scope = dict(self.names)
+        exec(compile(self.text, f"<{title}>", "exec"), scope)  # noqa: S102 - our own text; names in it are Avro names
+        function: CompiledFunction = scope["project"]  # type: ignore[assignment]
+        return function
+
+
+class SourceWriter:
+    """Writes functions for one events topic. Immutable once made; any thread.
+
+    `count_ignored` is called by the functions for each event whose usage does not count. Raises SchemaInvalid from the
+    constructor when schemas and rules do not belong together.
+    """
+
+    def __init__(self, layout: RecordLayout, event: Record, count_ignored: Callable[[], None]) -> None:
+        self._layout = layout
+        self._event = event
+        self._rules = Rules(layout, event)
+        self._places = Places(layout)
+        self._count_ignored = count_ignored
+
+    def write(self, step: RecordStep, body_start: int) -> Source | OutOfReach:
+        """The function for events that `step` walks, whose bodies begin at `body_start`."""
+        if (steps := count_steps(step)) > MAX_STEPS:
+            return OutOfReach(steps)
+        names: dict[str, object] = {
+            **_calls(),
+            "ENDINGS": ENDINGS,
+            "FAMILIES_BY_INDEX": self._rules.families,
+            "cost_status_of": self._rules.cost_status_of,
+            "PLACES": self._places,
+            "ENDING_SIZES": ENDING_SIZES,
+            "ProjectedRecord": ProjectedRecord,
+            "new": tuple.__new__,
+            "count_ignored": self._count_ignored,
+        }
+        return _Function(self._layout, self._event, self._rules, names).write(step, body_start)
+
+
+def _calls() -> dict[str, object]:
+    names = (
+        "BOOLEAN ONE SHAPE TEXT TWO block body bytes_size check_texts int_size items_block long_size long_text "
+        " one_block text_size unusual walked"
+    )
+    return {name: getattr(compiled_bytes, name) for name in names.split()}
+
+
+class _Function:
+    """One function while it is written."""
+
+    def __init__(self, layout: RecordLayout, event: Record, rules: Rules, names: dict[str, object]) -> None:
+        self._layout = layout
+        self._event = event
+        self._rules = rules
+        self._code = Code()
+        self._walk = WalkWriter(self._code, names)
+        self._fields: dict[str, list[Piece]] = {}
+        self._wanted = {*layout.copied.values(), *_FACTS}
+
+    def write(self, step: RecordStep, body_start: int) -> Source:
+        code = self._code
+        code.line(f"p = {body_start}")
+        code.line("breaks = []")
+        code.line("cost_status = 0")
+        self._write_defaults(step)
+        self._write_walk(step.fields)
+        self._walk.finish()
+        _RecordsWriter(self._layout, code, self._fields).write()
+        return Source(f"def project(partition, offset, v):\n{code.text()}", self._walk.names)
+
+    def _write_defaults(self, step: RecordStep) -> None:
+        for field, default in zip(self._event.fields, step.places, strict=True):
+            if default is not None and field.name in self._wanted:
+                self._code.still(f"# {field.name}: not written, so its default")
+                self._keep(field.name, [Constant(default)])
+
+    def _write_walk(self, fields: Sequence[tuple[str, Step, int | None]]) -> None:
+        at = 0
+        while at < len(fields):
+            times = self._times(fields[at : at + 2])
+            if times:
+                self._write_times(fields[at : at + times])
+            else:
+                self._write_field(*fields[at])
+            at += max(1, times)
+
+    def _write_field(self, written: str, step: Step, place: int | None) -> None:
+        name = None if place is None else self._event.fields[place].name
+        self._say(written, step, name)
+        if name is None or name not in self._wanted:
+            self._walk.skip(step, written)
+        elif name in _TEXT_FACTS and isinstance(step, TextStep):
+            self._write_text_fact(name)
+        elif name == "event_family" and isinstance(step, EnumStep):
+            self._write_family(step)
+        elif name == "terminal" and isinstance(step, BooleanStep):
+            self._code.still("terminal = v[p]")
+            self._walk.skip(step, written)
+        elif name == "cost" and (status := self._cost_status(step)) is not None:
+            place_of_status, numbers = status
+            table = self._walk.named("COST_STATUSES", numbers)
+            self._fields[name] = self._walk.take(step, name, {place_of_status: ("cost_status", table)})
+            self._settle(name)
+        else:
+            self._keep(name, self._walk.take(step, name))
+
+    def _say(self, written: str, step: Step, name: str | None) -> None:
+        known = f" as {name}" if name not in {None, written} else ""
+        nowhere = "" if name in self._wanted else "; in no record"
+        self._code.still(f"# {written}{known}: {describe(step)}{nowhere}")
+
+    # -------------------------------------------------------------------------------- facts, in the form they have
+
+    def _write_text_fact(self, name: str) -> None:
+        """Text whose bytes without the length are needed as well."""
+        code = self._code
+        self._walk.begin_text()
+        first = code.mark(name)
+        code.still("size = TEXT[v[p]]")
+        with code.inside("if size:"):
+            code.line(f"{name} = v[p + 1 : p + size]")
+            code.line("p += size")
+        with code.inside("else:"):
+            code.line(f"{name}, p = long_text(v, p, breaks)")
+        self._fields[name] = [Copied(first, code.mark(f"{name}_end"))]
+
+    def _write_family(self, step: EnumStep) -> None:
+        code = self._code
+        families = {2 * index: self._rules.families[one] for index, one in enumerate(step.symbols) if one is not None}
+        table = self._walk.named("FAMILIES", families)
+        first = code.mark("event_family")
+        code.line(f"family = {table}[v[p]]")
+        code.line("p += 1")
+        last = code.mark("event_family_end")
+        self._fields["event_family"] = [Copied(first, last) if carries_over(step) else Expression("family.index")]
+
+    def _cost_status(self, step: Step) -> tuple[int, dict[int, int]] | None:
+        """Where the cost's status stands, and its numbers by the writer's index byte; None if it is not so simple."""
+        cost = self._rules.cost
+        place = [field.name for field in cost.fields].index("status")
+        branches = step.branches if isinstance(step, UnionStep) else (step,)
+        values = [branch.value if isinstance(branch, BranchStep) else branch for branch in branches]
+        records = [value for value in values if isinstance(value, RecordStep)]
+        if len(records) != 1:
+            return None
+        for _, inside, its_place in records[0].fields:
+            if its_place == place and isinstance(inside, EnumStep):
+                numbers = self._rules.cost_statuses
+                return place, {2 * i: numbers[one] for i, one in enumerate(inside.symbols) if one is not None}
+        return None
+
+    def _keep(self, name: str, pieces: list[Piece]) -> None:
+        """Keep a field's pieces, and the fact in them if they hold one."""
+        self._fields[name] = pieces
+        if name in _FACTS:
+            self._settle(name)
+        whole = rendered(self._fields[name][0]) if name in _TEXT_FACTS | _LOOKED_UP.keys() else ""
+        if name in _TEXT_FACTS:
+            self._code.still(f"{name} = body({whole})")
+        elif name in _LOOKED_UP:
+            self._code.still(_LOOKED_UP[name].format(whole))
+
+    def _settle(self, name: str) -> None:
+        """Make the field one piece, whose first byte and whose rest can be asked for."""
+        pieces = merged(self._fields[name])
+        if len(pieces) != 1 or not isinstance(pieces[0], Copied | Constant):
+            variable = self._code.fresh(f"whole_{name}")
+            self._code.still(f"{variable} = {joined(pieces)}")
+            pieces = [Expression(variable)]
+        self._fields[name] = pieces
+
+    # --------------------------------------------------------------------------------------------------- times
+
+    def _times(self, fields: Sequence[tuple[str, Step, int | None]]) -> int:
+        """How many of the next fields are times; two only where records have them side by side, too."""
+        names = []
+        for _, step, place in fields:
+            if step != NumberStep(is_int=False) or place is None:
+                break
+            field = self._event.fields[place]
+            copied = list(self._layout.copied.values())
+            is_time = isinstance(field.type, Primitive) and (field.type.logical or "").startswith("timestamp")
+            if not is_time or field.name not in copied:
+                break
+            if names and copied.index(field.name) != copied.index(names[-1]) + 1:
+                break
+            names.append(field.name)
+        return len(names)
+
+    def _write_times(self, fields: Sequence[tuple[str, Step, int | None]]) -> None:
+        code = self._code
+        names = [self._event.fields[place].name for _, _, place in fields if place is not None]
+        for (written, step, _), name in zip(fields, names, strict=True):
+            self._say(written, step, name)
+        self._walk.end_text()
+        first = code.mark(names[0])
+        size_bytes = len(compiled_bytes.EIGHT_BYTE_LONG) * len(fields)
+        shape = self._walk.named(f"TIMES_{len(fields)}", compiled_bytes.EIGHT_BYTE_LONG * len(fields))
+        with code.inside(f"if v[p : p + {size_bytes}].translate(SHAPE) == {shape}:"):
+            code.line(f"p += {size_bytes}")
+        with code.inside("else:"):
+            for _ in fields:
+                code.line("p += ONE[v[p]] or long_size(v, p)")
+        # The second of two stands with the first: nobody cuts between them.
+        self._fields |= {name: [] for name in names}
+        self._fields[names[0]] = [Copied(first, code.mark(f"{names[-1]}_end"))]
+
+
+_TEXT_FACTS = frozenset({"event_id", "run_id", "agent_id"})
+
+_LOOKED_UP = {
+    "event_family": "family = FAMILIES_BY_INDEX[{}]",
+    "terminal": "terminal = {}[0]",
+    "cost": "cost_status = cost_status_of({})",
+}
+"""How a fact is had from a field's canonical bytes."""
+
+_FACTS = frozenset({*_TEXT_FACTS, *_LOOKED_UP, "event_seq", "event_kind", "journal_cursor", "usage"})
+"""Fields of the event that the rules or the records ask for by name."""
+
+
+_CURSOR, _USAGE, _COST = Expression("cursor"), Expression("usage"), Expression("cost")
+"""The parts of a record that differ between an event's records, in generated code."""
+
+
+class _RecordsWriter:
+    """Writes the second half of a function: from marked fields and known facts to records."""
+
+    def __init__(self, layout: RecordLayout, code: Code, fields: dict[str, list[Piece]]) -> None:
+        self._layout = layout
+        self._code = code
+        self._fields = fields
+
+    def write(self) -> None:
+        code = self._code
+        kind = self._fields["event_kind"][0]
+        code.blank()
+        code.line("run_key = run_id.decode()")
+        code.line("agent = agent_id.decode()")
+        lookup = f"ENDINGS.get({rendered(kind)}, terminal)"
+        code.line(f"ending = {lookup} if {self._first('event_kind')} in ENDING_SIZES else terminal")
+        code.line("place = PLACES[partition]")
+        code.line("at = place.offset(offset)")
+        with code.inside(f"if not (cost_status or {self._first('usage')}):"):
+            code.line("planned = family.single[ending]")
+            with code.inside(f"if {self._first('journal_cursor')}:"):
+                code.line(f"value = {joined(self._record(self._journal()))}")
+            with code.inside("else:"):
+                code.line('digits = b"%d" % offset')
+                code.line(f"value = {joined(self._record(self._archive()))}")
+            code.line(f"return ({self._projected()},)")
+        code.blank()
+        self._write_several()
+
+    def _write_several(self) -> None:
+        code = self._code
+        code.line(f"outcome = family.outcomes[ending, {self._first('usage')}, cost_status]")
+        code.line('digits = b"%d" % offset')
+        # What every record has is joined once.
+        begin, *stretches = self._stretches(self._record([_CURSOR], {"usage": _USAGE, "cost": _COST}))
+        shared = [self._shared(stretch) for stretch in stretches]
+        code.line("records = []")
+        with code.inside("for planned in outcome.planned:"):
+            with code.inside(f"if {self._first('journal_cursor')}:"):
+                code.line(f"cursor = {joined(self._journal())}")
+            with code.inside("elif planned.is_usage:"):
+                code.line(f"cursor = {joined(self._own())}")
+            with code.inside("else:"):
+                code.line(f"cursor = {joined(self._archive())}")
+            for name in ("usage", "cost"):
+                whole = rendered(self._fields[name][0])
+                code.line(f"{name} = {whole} if planned.carries_{name} else {_NULL!r}")
+            code.line(f"value = {joined([*begin, *(piece for stretch in shared for piece in stretch)])}")
+            code.line(f"records.append({self._projected()})")
+        with code.inside("if outcome.usage_ignored:"):
+            code.line("count_ignored()")
+        code.line("return tuple(records)")
+
+    def _stretches(self, pieces: Sequence[Piece]) -> list[list[Piece]]:
+        """The pieces, cut before each that is not the same in every record of the event."""
+        out: list[list[Piece]] = [[]]
+        for piece in pieces:
+            if piece in {_CURSOR, _USAGE, _COST}:
+                out.append([])
+            out[-1].append(piece)
+        return out
+
+    def _shared(self, stretch: list[Piece]) -> list[Piece]:
+        own, *rest = stretch
+        if len(merged(rest)) < 2:
+            return stretch
+        variable = self._code.fresh(f"after_{rendered(own)}")
+        self._code.line(f"{variable} = {joined(rest)}")
+        return [own, Expression(variable)]
+
+    def _projected(self) -> str:
+        self._code.line("size = len(value)")
+        return (
+            "new(ProjectedRecord, (partition, offset, planned.kind, planned.preserved, run_key, family.name, agent, "
+            f"run_id, value, size - {self._tail_size()}, len(run_id) + size))"
+        )
+
+    def _record(self, cursor: list[Piece], amounts: Mapping[str, Piece] | None = None) -> list[Piece]:
+        """The record's pieces; without `amounts` for an event that has neither usage nor cost."""
+        pieces: list[Piece] = [Expression("planned.heads[len(event_id)]"), Expression("event_id")]
+        names = self._layout.prefix_names
+        for name in names[names.index("projection_id") + 1 :]:
+            if name == "source_cursor":
+                pieces += cursor
+            elif name in {"usage", "cost"}:
+                # What is absent is copied from the event, if it can be, so that one slice goes over it.
+                absent = [self._null(self._fields[name][0])]
+                pieces += absent if amounts is None else [amounts[name]]
+            else:
+                pieces += self._prefix_field(name)
+        return [*pieces, *self._tail()]
+
+    def _null(self, piece: Piece) -> Piece:
+        return piece if isinstance(piece, Copied) else Constant(_NULL)
+
+    def _prefix_field(self, name: str) -> list[Piece]:
+        layout = self._layout
+        match name:
+            case "source":
+                return [Expression("place.source"), Expression("at")]
+            case "event_cursor":
+                event = {own: self._fields[own] for own in ("event_id", "event_seq")}
+                return written(layout.record.field(name).type, {"scope": "run", **event})
+            case _ if name in layout.copied:
+                return self._fields[layout.copied[name]]
+            case _:
+                return [Expression(f"planned.fixed[{name!r}]")]
+
+    def _tail(self) -> list[Piece]:
+        layout = self._layout
+        pieces: list[Piece] = []
+        for name in layout.tail_names:
+            constant = layout.no_content.get(name)
+            pieces += self._fields[layout.copied[name]] if constant is None else [Constant(constant)]
+        return merged(pieces)
+
+    def _tail_size(self) -> str:
+        constant, sizes = 0, []
+        for piece in self._tail():
+            match piece:
+                case Copied(first, last):
+                    sizes.append(f"({last.use()} - {first.use()})")
+                case Constant(value):
+                    constant += len(value)
+                case Expression(code):
+                    sizes.append(f"len({code})")
+        return " - ".join([*sizes, str(constant)])
+
+    # ------------------------------------------------------------------------- the source cursor, in its three forms
+
+    def _journal(self) -> list[Piece]:
+        return self._cursor({"type": "journal", "cursor": [Expression(self._after_branch("journal_cursor"))]})
+
+    def _own(self) -> list[Piece]:
+        event = {"cursor": self._fields["event_id"], "event_seq": self._fields["event_seq"]}
+        return self._cursor({"type": "event", **event})
+
+    def _archive(self) -> list[Piece]:
+        _, _, *after = archive_cursor(self._layout)
+        return [Expression("place.archives[len(digits)]"), Expression("digits"), *after]
+
+    def _cursor(self, values: Mapping[str, object]) -> list[Piece]:
+        return written(self._layout.record.field("source_cursor").type, values)
+
+    # --------------------------------------------------------------------------------- a field that may be absent
+
+    def _first(self, name: str) -> str:
+        """The first byte: of a field that may be absent its branch, of a text its size if that is one byte."""
+        match self._fields[name][0]:
+            case Copied(first, _):
+                return f"v[{first.use()}]"
+            case Constant(value):
+                return str(value[0])
+            case Expression(code):
+                return f"{code}[0]"
+
+    def _after_branch(self, name: str) -> str:
+        match self._fields[name][0]:
+            case Copied(first, last):
+                return f"v[{first.use()} + 1 : {last.use()}]"
+            case Constant(value):
+                return repr(value[1:])
+            case Expression(code):
+                return f"{code}[1:]"
+
+
+_NULL = encode_long(0)
