@@ -119,7 +119,7 @@ def drop_required(chance: Random, schema: FlatSchema) -> bool:
 def add_field(chance: Random, schema: FlatSchema) -> bool:
     record = chance.choice([schema.types[schema.root], chance.choice(schema.records())])
     type_ = _any_type(chance, schema, 0)
-    name = chance.choice(("fresh", "p", "v", "class", "None", "TEXT", "planned", "size")) + f"{len(record['fields'])}"
+    name = chance.choice(("fresh", "p", "v", "class", "None", "TEXT", "planned", "size")) + f"_{chance.randrange(1_000_000)}"
     record["fields"].insert(chance.randrange(len(record["fields"]) + 1), {"name": name, "type": type_})
     return True
 
@@ -130,16 +130,16 @@ def _any_type(chance: Random, schema: FlatSchema, depth: int) -> Tree:
     match chance.choice((*plain, "record", "enum", "fixed", "array", "map", "union") if depth < 3 else plain):
         case "record":
             fields = [{"name": f"f{i}", "type": _any_type(chance, schema, depth + 1)} for i in range(chance.choice((1, 2, 3)))]
-            name = f"Fresh{number}{depth}{chance.randrange(1000)}"
+            name = f"Fresh{number}_{depth}_{chance.randrange(1_000_000)}"
             schema.types[name] = {"type": "record", "name": name, "fields": fields}
             return name
         case "enum":
-            name = f"Fresh{number}{depth}{chance.randrange(1000)}"
+            name = f"Fresh{number}_{depth}_{chance.randrange(1_000_000)}"
             symbols = [f"s{i}" for i in range(chance.choice((1, 5, 70)))]
             schema.types[name] = {"type": "enum", "name": name, "symbols": symbols}
             return name
         case "fixed":
-            name = f"Fresh{number}{depth}{chance.randrange(1000)}"
+            name = f"Fresh{number}_{depth}_{chance.randrange(1_000_000)}"
             schema.types[name] = {"type": "fixed", "name": name, "size": chance.choice((1, 3, 16))}
             return name
         case "array":
@@ -171,7 +171,7 @@ def shuffle_symbols(chance: Random, schema: FlatSchema) -> bool:
 
 def more_symbols(chance: Random, schema: FlatSchema) -> bool:
     symbols = chance.choice(schema.enums())["symbols"]
-    symbols.insert(chance.randrange(len(symbols) + 1), f"novel{len(symbols)}")
+    symbols.insert(chance.randrange(len(symbols) + 1), f"novel{len(symbols)}_{chance.randrange(1_000_000)}")
     return True
 
 
@@ -186,7 +186,8 @@ def fewer_symbols(chance: Random, schema: FlatSchema) -> bool:
 def very_many_symbols(chance: Random, schema: FlatSchema) -> bool:
     """More than indexes of one byte can name."""
     enum = chance.choice(schema.enums())
-    enum["symbols"] += [f"extra{i}" for i in range(70)]
+    if len(enum["symbols"]) < 70:
+        enum["symbols"] += [f"extra{i}" for i in range(70)]
     return True
 
 
