@@ -81,7 +81,9 @@ def _cases(schemas: SchemaStore, seed: int) -> Iterator[Case]:
     # Padded by a tag, which no record gets but which is text, so that it has to be valid.
     for size in SIZES_BYTES[1:]:
         events = SyntheticEvents(seed=seed, min_event_bytes=size, schemas=schemas)
-        yield Case(f"the mix, with a tag up to {size} bytes", [one.value or b"" for one in events.take(EVENTS_PER_CASE)])
+        yield Case(
+            f"the mix, with a tag up to {size} bytes", [one.value or b"" for one in events.take(EVENTS_PER_CASE)]
+        )
 
 
 def _values(seed: int, number: int) -> list[bytes]:
@@ -156,7 +158,7 @@ def _conversation(size_bytes: int) -> dict[str, Any]:
 
 
 def _read(schemas: SchemaStore, value: bytes) -> Any:
-    return schemaless_reader(BytesIO(value[10:]), _parsed(schemas))  # type: ignore[call-arg]
+    return schemaless_reader(BytesIO(value[10:]), _parsed(schemas))
 
 
 def _written(schemas: SchemaStore, event: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""Events and the exact bytes that the reference projector makes of them.
+"""Events and the exact bytes that the projectors make of them.
 
     python -m tests.golden.projector_cases      writes the `*.records.json` anew from the `*.event.json`
 
@@ -10,9 +10,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tailrace.codec.reference_projector import ReferenceProjector
 from tailrace.codec.schemas import SchemaStore
 from tailrace.domain.projected import Projected, Undecodable
+from tests.unit.codec.both import BothProjectors
 from tests.unit.codec.oracle import decoded
 from tests.unit.codec.written import framed
 
@@ -43,7 +43,7 @@ def projected(name: str) -> Any:
     value = event_bytes(name)
     return {
         "event_avro": value.hex(),
-        "projected": _as_json(ReferenceProjector("agent.events", SchemaStore()).project(*PLACE, b"key", value)),
+        "projected": _as_json(BothProjectors("agent.events", SchemaStore()).project(*PLACE, b"key", value)),
     }
 
 

@@ -17,9 +17,9 @@ from tailrace.adapters.logs import ClientLogger, StructuredLog
 from tailrace.adapters.rotating_lines import RotatingLines
 from tailrace.adapters.scripted_sink import ScriptedSink
 from tailrace.adapters.topic_identity import TopicWatch
+from tailrace.bootstrap.projectors import make_projector
 from tailrace.codec.ledger import LedgerCodec
 from tailrace.codec.record_layout import PROJECTOR_VERSION
-from tailrace.codec.reference_projector import ReferenceProjector
 from tailrace.codec.schemas import SchemaStore
 from tailrace.domain.buffer import BufferLimits, SinkBuffer
 from tailrace.domain.kinds import OverflowPolicy, SinkKind
@@ -116,7 +116,7 @@ def build_worker(
     settings: Settings, *, schemas: SchemaStore, topic: EventsTopic, stop: Stop, clock: Clock, logger: StructuredLog
 ) -> Worker:
     """A worker made of real parts, not started yet. Makes clients: only in the process that runs it, no fork after."""
-    projector = ReferenceProjector(settings.events.topic, schemas, max_event_bytes=settings.events.max_event_bytes)
+    projector = make_projector(settings, schemas, logger)
     around = Surroundings(
         settings, schemas, projector, topic.topic_id, uuid.uuid4().hex[:12], clock, logger, stop, room=Signal()
     )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tailrace.cli import audit, cursors, demo, events, run, topics, validate
+from tailrace.cli import audit, cursors, demo, events, run, schemas, topics, validate
 
 BEGIN_HERE = """Carry agent events from a Kafka topic to telemetry sinks, and account for every one of them.
 
@@ -63,3 +63,4 @@ app.command("validate", help=validate.TEACHING.text())(validate.validate)
 app.add_typer(cursors.app, name="cursors")
 app.add_typer(topics.app, name="topics")
 app.add_typer(events.app, name="events")
+app.add_typer(schemas.app, name="schemas")

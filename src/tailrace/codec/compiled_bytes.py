@@ -4,8 +4,8 @@ A generated function advances by table: `p += TEXT[v[p]] or text_size(v, p, brea
 length or index is one byte, as nearly all are; 0 sends the rest to a reader here. Readers refuse what no canonical
 writer writes by raising `Unusual`: that says nothing about the event yet, since some of it is legal Avro.
 
-**UTF-8.** The function keeps where the stretch of texts it walks over began. In a stretch, every byte that is not text is
-an index, a length or a count of one byte, below 0x80. No UTF-8 sequence goes across such a byte, so the stretch as a
+**UTF-8.** The function keeps where the stretch of texts it walks over began. In a stretch, every byte that is not text
+is an index, a length or a count of one byte, below 0x80. No UTF-8 sequence goes across such a byte, so the stretch as a
 whole is valid if and only if each of its texts is, and `isascii` proves most of them in one call. A reader that meets a
 longer length or count puts its place into `breaks`, because there the argument ends: the last bytes of one text and
 the length of the next can look like a whole sequence although the text is cut.

@@ -33,11 +33,11 @@ ONE_BYTE_INDEXES: Final = 64
 """Branches or symbols whose index is a single byte; a union or enum with more is left to the reference walk."""
 
 
-def carries_over(step: Step, *, in_entry: bool = False) -> bool:
+def carries_over(step: Step, *, in_entry: bool = False) -> bool:  # noqa: PLR0911 - one for each kind of step
     """Whether canonical bytes of the writer are the reader's canonical bytes, so that they can be copied.
 
-    `in_entry` says that the value is part of an array's or map's entry. A further array in there does not carry over: it
-    may need rewriting, and what is around it has counted on its place.
+    `in_entry` says that the value is part of an array's or map's entry. A further array in there does not carry over:
+    it may need rewriting, and what is around it has counted on its place.
     """
     match step:
         case NullStep() | BooleanStep() | FixedStep() | BytesStep() | TextStep():
@@ -94,7 +94,7 @@ def count_steps(step: Step) -> int:
     return 1 + sum(count_steps(inside) for inside in _inside(step))
 
 
-def describe(step: Step) -> str:
+def describe(step: Step) -> str:  # noqa: PLR0911 - one for each kind of step
     """A few words on what a step reads, for a comment."""
     match step:
         case NumberStep(is_int, _):

@@ -139,9 +139,8 @@ class Places(dict[int, Place]):
 class Rules:
     """The outcomes of the rules for one layout. Immutable; any thread.
 
-    `families` are by canonical index bytes, `cost_statuses` are numbers from 1, likewise; `cost` is the event's record of
-    that name. Raises SchemaInvalid when
-    the record does not begin with what the rules fix, up to the projection id.
+    `families` are by canonical index bytes, `cost_statuses` are numbers from 1, likewise; `cost` is the event's record
+    of that name. Raises SchemaInvalid when the record does not begin with what the rules fix, up to the projection id.
     """
 
     def __init__(self, layout: RecordLayout, event: Record) -> None:

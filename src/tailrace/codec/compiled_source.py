@@ -19,7 +19,9 @@ from tailrace.codec.compiled_plan import MAX_STEPS, carries_over, count_steps, d
 from tailrace.codec.compiled_records import ENDING_SIZES, ENDINGS, Places, Rules, archive_cursor
 from tailrace.codec.compiled_walk import Code, WalkWriter
 from tailrace.codec.encoding import encode_long
+from tailrace.codec.framing import SINGLE_OBJECT_FRAME_BYTES
 from tailrace.codec.record_layout import RecordLayout
+from tailrace.codec.reference_resolution import Mismatch, resolve_record
 from tailrace.codec.reference_walker import (
     BooleanStep,
     BranchStep,
@@ -31,6 +33,7 @@ from tailrace.codec.reference_walker import (
     UnionStep,
 )
 from tailrace.codec.schema_tree import Primitive, Record
+from tailrace.codec.schemas import AGENT_EVENT, SchemaStore, WriterSchema, record_tree
 from tailrace.domain.projected import ProjectedRecord
 
 CompiledFunction = Callable[[int, int, bytes], tuple[ProjectedRecord, ...]]
@@ -89,6 +92,20 @@ class SourceWriter:
             "count_ignored": self._count_ignored,
         }
         return _Function(self._layout, self._event, self._rules, names).write(step, body_start)
+
+
+def explain(schema: WriterSchema, schemas: SchemaStore) -> Source | OutOfReach | Mismatch:
+    """What a worker makes of a writer schema: the function for events in single-object frames, or why there is none.
+
+    Raises SchemaInvalid when the schemas of `schemas` are not those that this version of the code belongs to.
+    """
+    event = record_tree(schemas.agent_event, AGENT_EVENT)
+    step = resolve_record(schema.tree, event)
+    if isinstance(step, Mismatch):
+        return step
+    # The topic stands in what the function looks up, not in its text.
+    writer = SourceWriter(RecordLayout("events", schemas), event, lambda: None)
+    return writer.write(step, SINGLE_OBJECT_FRAME_BYTES)
 
 
 def _calls() -> dict[str, object]:
@@ -227,7 +244,7 @@ class _Function:
 
     def _times(self, fields: Sequence[tuple[str, Step, int | None]]) -> int:
         """How many of the next fields are times; two only where records have them side by side, too."""
-        names = []
+        names: list[str] = []
         for _, step, place in fields:
             if step != NumberStep(is_int=False) or place is None:
                 break
@@ -244,8 +261,8 @@ class _Function:
     def _write_times(self, fields: Sequence[tuple[str, Step, int | None]]) -> None:
         code = self._code
         names = [self._event.fields[place].name for _, _, place in fields if place is not None]
-        for (written, step, _), name in zip(fields, names, strict=True):
-            self._say(written, step, name)
+        for (its_name, step, _), name in zip(fields, names, strict=True):
+            self._say(its_name, step, name)
         self._walk.end_text()
         first = code.mark(names[0])
         size_bytes = len(compiled_bytes.EIGHT_BYTE_LONG) * len(fields)
@@ -298,11 +315,11 @@ class _RecordsWriter:
         with code.inside(f"if not (cost_status or {self._first('usage')}):"):
             code.line("planned = family.single[ending]")
             with code.inside(f"if {self._first('journal_cursor')}:"):
-                code.line(f"value = {joined(self._record(self._journal()))}")
+                self._join("value", self._record(self._journal()))
             with code.inside("else:"):
                 code.line('digits = b"%d" % offset')
-                code.line(f"value = {joined(self._record(self._archive()))}")
-            code.line(f"return ({self._projected()},)")
+                self._join("value", self._record(self._archive()))
+            self._write_projected("return (", ",)")
         code.blank()
         self._write_several()
 
@@ -316,16 +333,16 @@ class _RecordsWriter:
         code.line("records = []")
         with code.inside("for planned in outcome.planned:"):
             with code.inside(f"if {self._first('journal_cursor')}:"):
-                code.line(f"cursor = {joined(self._journal())}")
+                self._join("cursor", self._journal())
             with code.inside("elif planned.is_usage:"):
-                code.line(f"cursor = {joined(self._own())}")
+                self._join("cursor", self._own())
             with code.inside("else:"):
-                code.line(f"cursor = {joined(self._archive())}")
+                self._join("cursor", self._archive())
             for name in ("usage", "cost"):
                 whole = rendered(self._fields[name][0])
                 code.line(f"{name} = {whole} if planned.carries_{name} else {_NULL!r}")
-            code.line(f"value = {joined([*begin, *(piece for stretch in shared for piece in stretch)])}")
-            code.line(f"records.append({self._projected()})")
+            self._join("value", [*begin, *(piece for stretch in shared for piece in stretch)])
+            self._write_projected("records.append(", ")")
         with code.inside("if outcome.usage_ignored:"):
             code.line("count_ignored()")
         code.line("return tuple(records)")
@@ -344,15 +361,27 @@ class _RecordsWriter:
         if len(merged(rest)) < 2:
             return stretch
         variable = self._code.fresh(f"after_{rendered(own)}")
-        self._code.line(f"{variable} = {joined(rest)}")
+        self._join(variable, rest)
         return [own, Expression(variable)]
 
-    def _projected(self) -> str:
-        self._code.line("size = len(value)")
-        return (
-            "new(ProjectedRecord, (partition, offset, planned.kind, planned.preserved, run_key, family.name, agent, "
-            f"run_id, value, size - {self._tail_size()}, len(run_id) + size))"
-        )
+    def _join(self, variable: str, pieces: Sequence[Piece]) -> None:
+        """One line for each piece, so that the order of a record can be read off."""
+        parts = [rendered(piece) for piece in merged(pieces)]
+        if len(parts) < 2:
+            self._code.line(f"{variable} = {joined(pieces)}")
+            return
+        self._code.line(f'{variable} = b"".join((')
+        for part in parts:
+            self._code.line(f"    {part},")
+        self._code.line("))")
+
+    def _write_projected(self, before: str, after: str) -> None:
+        code = self._code
+        code.line("size = len(value)")
+        code.line(f"{before}new(ProjectedRecord, (")
+        code.line("    partition, offset, planned.kind, planned.preserved, run_key, family.name, agent, run_id, value,")
+        code.line(f"    size - {self._tail_size()}, len(run_id) + size,")
+        code.line(f")){after}")
 
     def _record(self, cursor: list[Piece], amounts: Mapping[str, Piece] | None = None) -> list[Piece]:
         """The record's pieces; without `amounts` for an event that has neither usage nor cost."""

@@ -1,8 +1,8 @@
 """Writes the Python that walks one value: straight-line code that advances `p` through the bytes `v`.
 
-Each step of the reference walk becomes a line or a few. What comes out of a value is said in `Piece`s: the bytes between
-two marks where canonical bytes carry over, and else an expression. A mark is a place in the code where `p` is kept, and
-is written down only if a slice needs it, so neighbouring fields that are copied become one slice.
+Each step of the reference walk becomes a line or a few. What comes out of a value is said in `Piece`s: the bytes
+between two marks where canonical bytes carry over, and else an expression. A mark is a place in the code where `p` is
+kept, and is written down only if a slice needs it, so neighbouring fields that are copied become one slice.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -144,32 +144,11 @@ class WalkWriter:
         `captures` is for a record: by the reader's place of an enum in it, a variable, and the table to look the
         writer's index byte up in for that variable.
         """
-        inside_entry = self._loops > 0
-        if carries_over(step, in_entry=inside_entry):
-            first = self.code.mark(path)
-            self._walk(step, path, copying=True, captures=captures or {})
-            return [Copied(first, self.code.mark(f"{path}_end"))]
-        match step:
-            case _ if not self._reaches(step):
-                return [Expression(self._walked(step, path))]
-            case EnumStep(symbols):
-                table = self.named(f"{path.upper()}_INDEX", {2 * i: one for i, one in enumerate(symbols) if one})
-                variable = self.code.fresh(f"the_{path}")
-                self.code.still(f"{variable} = {table}[v[p]]")
-                self.code.line("p += 1")
-                return [Expression(variable)]
-            case BranchStep(index, value):
-                return [Constant(index), *self.take(value, path, captures)]
-            case UnionStep(branches):
-                return [Expression(self._take_union(branches, path, captures))]
-            case BlocksStep(entry):
-                return [Expression(self._take_entries(entry, path))]
-            case MapEntryStep(key, value):
-                return [*self.take(key, f"{path}_key"), *self.take(value, path)]
-            case RecordStep(fields, places):
-                return self._take_record(fields, places, path, captures or {})
-            case _:
-                raise AssertionError(step)
+        if not carries_over(step, in_entry=self._loops > 0):
+            return self._take_anew(step, path, captures or {})
+        first = self.code.mark(path)
+        self._walk(step, path, copying=True, captures=captures or {})
+        return [Copied(first, self.code.mark(f"{path}_end"))]
 
     def named(self, name: str, value: object) -> str:
         """A name under which the code finds `value`: this one, or with a number behind it when it means another."""
@@ -185,12 +164,30 @@ class WalkWriter:
 
     def _walk(self, step: Step, path: str, *, copying: bool, captures: Mapping[int, tuple[str, str]]) -> None:
         """Walk over a value whose bytes stay as they are; `copying` says whether anybody copies them."""
-        line = self.code.line
         match step:
-            case NullStep():
-                pass
             case _ if not self._reaches(step):
                 self._walked(step, path)
+            case BranchStep(_, value):
+                self._walk(value, path, copying=copying, captures=captures)
+            case UnionStep(branches):
+                self._walk_union(branches, path, copying=copying, captures=captures)
+            case BlocksStep(entry):
+                self._walk_blocks(entry, path, copying=copying)
+            case MapEntryStep(key, value):
+                self._walk(key, path, copying=copying, captures={})
+                self._walk(value, path, copying=copying, captures={})
+            case RecordStep(fields):
+                for name, inside, place in fields:
+                    self.code.still(f"# {path}.{name}: {describe(inside)}")
+                    self.capture(inside, place, captures)
+                    self._walk(inside, f"{path}.{name}", copying=copying, captures={})
+            case _:
+                self._walk_single(step)
+
+    def _walk_single(self, step: Step) -> None:
+        """Walk over a value without others in it."""
+        line = self.code.line
+        match step:
             case BooleanStep():
                 line("p += BOOLEAN[v[p]] or unusual()")
             case NumberStep(True, _):
@@ -208,24 +205,10 @@ class WalkWriter:
                 line("p += TEXT[v[p]] or text_size(v, p, breaks)")
             case EnumStep(symbols):
                 line(f"p += {self.index_table(symbols)}[v[p]] or unusual()")
-            case BranchStep(_, value):
-                self._walk(value, path, copying=copying, captures=captures)
-            case UnionStep(branches):
-                self._walk_union(branches, path, copying=copying, captures=captures)
-            case BlocksStep(entry):
-                self._walk_blocks(entry, path, copying=copying)
-            case MapEntryStep(key, value):
-                self._walk(key, path, copying=copying, captures={})
-                self._walk(value, path, copying=copying, captures={})
-            case RecordStep(fields):
-                for name, inside, place in fields:
-                    self.code.still(f"# {path}.{name}: {describe(inside)}")
-                    self.capture(inside, place, captures)
-                    self._walk(inside, f"{path}_{name}", copying=copying, captures={})
 
     def capture(self, step: Step, place: int | None, captures: Mapping[int, tuple[str, str]]) -> None:
         """Keep what an enum's byte stands for, if anybody asked."""
-        if place in captures and isinstance(step, EnumStep):
+        if place is not None and place in captures and isinstance(step, EnumStep):
             variable, table = captures[place]
             self.code.still(f"{variable} = {table}[v[p]]")
 
@@ -270,13 +253,13 @@ class WalkWriter:
         if holds_text(entry):
             self.begin_text()
         if not copying or depth:
-            with self._each_entry(entry):
+            with self._each_entry():
                 self._walk(entry, path, copying=False, captures={})
             line("p += 1")
             return
         with self.code.inside("if v[p]:"):
             line("start, blocks = p, []")
-            with self._each_entry(entry, before="first = p", after="blocks.append((count, first, p))"):
+            with self._each_entry(before="first = p", after="blocks.append((count, first, p))"):
                 self._walk(entry, path, copying=False, captures={})
             line("p += 1")
             with self.code.inside("if end >= 0 or len(blocks) > 1:"):
@@ -290,7 +273,7 @@ class WalkWriter:
             line("p += 1")
 
     @contextmanager
-    def _each_entry(self, entry: Step, *, before: str = "", after: str = "") -> Iterator[None]:
+    def _each_entry(self, *, before: str = "", after: str = "") -> Iterator[None]:
         """Loops over blocks and over the entries of each; what is written inside is for one entry."""
         suffix = f"_{self._loops}" if self._loops else ""
         line = self.code.line
@@ -311,9 +294,32 @@ class WalkWriter:
 
     # --------------------------------------------------------------------------------------------- bytes made anew
 
-    def _take_union(
-        self, branches: Sequence[Step | None], path: str, captures: Mapping[int, tuple[str, str]] | None
-    ) -> str:
+    def _take_anew(self, step: Step, path: str, captures: Mapping[int, tuple[str, str]]) -> list[Piece]:
+        match step:
+            case EnumStep(symbols) if self._reaches(step):
+                pieces: list[Piece] = [Expression(self._take_enum(symbols, path))]
+            case BranchStep(index, value):
+                pieces = [Constant(index), *self.take(value, path, captures)]
+            case UnionStep(branches) if self._reaches(step):
+                pieces = [Expression(self._take_union(branches, path, captures))]
+            case BlocksStep(entry) if self._reaches(step):
+                pieces = [Expression(self._take_entries(entry, path))]
+            case MapEntryStep(key, value):
+                pieces = [*self.take(key, f"{path}_key"), *self.take(value, path)]
+            case RecordStep(fields, places):
+                pieces = self._take_record(fields, places, path, captures)
+            case _:
+                pieces = [Expression(self._walked(step, path))]
+        return pieces
+
+    def _take_enum(self, symbols: Sequence[bytes | None], path: str) -> str:
+        indexes = {2 * index: symbol for index, symbol in enumerate(symbols) if symbol is not None}
+        variable = self.code.fresh(f"the_{path}")
+        self.code.still(f"{variable} = {self.named(f'{path.upper()}_INDEX', indexes)}[v[p]]")
+        self.code.line("p += 1")
+        return variable
+
+    def _take_union(self, branches: Sequence[Step | None], path: str, captures: Mapping[int, tuple[str, str]]) -> str:
         variable = self.code.fresh(f"the_{path}")
         with self._branching(branches, path) as branch_of:
             for place, branch in enumerate(branches):
@@ -328,7 +334,7 @@ class WalkWriter:
         if holds_text(entry):
             self.begin_text()
         self.code.still(f"{items} = []")
-        with self._each_entry(entry):
+        with self._each_entry():
             pieces = self.take(entry, path)
             self.code.still(f"{items}.append({joined(pieces)})")
         self.code.line("p += 1")
@@ -345,10 +351,10 @@ class WalkWriter:
         for name, inside, place in fields:
             self.code.still(f"# {path}.{name}: {describe(inside)}{'; dropped' if place is None else ''}")
             if place is None:
-                self.skip(inside, f"{path}_{name}")
+                self.skip(inside, f"{path}.{name}")
             else:
                 self.capture(inside, place, captures)
-                taken[place] = self.take(inside, f"{path}_{name}")
+                taken[place] = self.take(inside, f"{path}.{name}")
         return [piece for pieces in taken for piece in pieces]
 
     # ------------------------------------------------------------------------------------------------------- both

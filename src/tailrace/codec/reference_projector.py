@@ -72,7 +72,7 @@ class ReferenceProjector:
             return Undecodable(partition, offset, error.reason, error.path, digest, key, value)
 
     def step_for(self, value: bytes) -> tuple[RecordStep, int]:
-        """The walk for the schema that the value names, and where its body begins. Raises WalkError if there is none."""
+        """The walk for the schema that the value names, and where its body begins; WalkError when there is none."""
         match recognise(value):
             case SingleObject(fingerprint, body_start):
                 schema = self._schemas.writer(fingerprint)

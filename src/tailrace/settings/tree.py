@@ -92,6 +92,10 @@ class WorkerSettings(Section):
         str,
         Field(min_length=1, max_length=128, pattern=r"^[a-zA-Z0-9._-]+$", description="This worker's name for Kafka."),
     ] = "tailrace"
+    projector: Annotated[
+        Literal["compiled", "reference"],
+        Field(description="Same records from both: compiled is fast, reference is plain and twenty times as slow."),
+    ] = "compiled"
 
 
 class LogSettings(Section):

@@ -119,7 +119,10 @@ def drop_required(chance: Random, schema: FlatSchema) -> bool:
 def add_field(chance: Random, schema: FlatSchema) -> bool:
     record = chance.choice([schema.types[schema.root], chance.choice(schema.records())])
     type_ = _any_type(chance, schema, 0)
-    name = chance.choice(("fresh", "p", "v", "class", "None", "TEXT", "planned", "size")) + f"_{chance.randrange(1_000_000)}"
+    name = (
+        chance.choice(("fresh", "p", "v", "class", "None", "TEXT", "planned", "size"))
+        + f"_{chance.randrange(1_000_000)}"
+    )
     record["fields"].insert(chance.randrange(len(record["fields"]) + 1), {"name": name, "type": type_})
     return True
 
@@ -129,7 +132,9 @@ def _any_type(chance: Random, schema: FlatSchema, depth: int) -> Tree:
     number = len(schema.types)
     match chance.choice((*plain, "record", "enum", "fixed", "array", "map", "union") if depth < 3 else plain):
         case "record":
-            fields = [{"name": f"f{i}", "type": _any_type(chance, schema, depth + 1)} for i in range(chance.choice((1, 2, 3)))]
+            fields = [
+                {"name": f"f{i}", "type": _any_type(chance, schema, depth + 1)} for i in range(chance.choice((1, 2, 3)))
+            ]
             name = f"Fresh{number}_{depth}_{chance.randrange(1_000_000)}"
             schema.types[name] = {"type": "record", "name": name, "fields": fields}
             return name
@@ -238,7 +243,7 @@ CHANGES: dict[str, Change] = {
         lambda tree: tree in ("long", ["null", "long"]) or _logical(tree),
         lambda _, tree: ["null", "int"] if isinstance(tree, list) else "int",
     ),
-    "no logical type": _retype(lambda tree: _logical(tree), lambda *_: "long"),
+    "no logical type": _retype(_logical, lambda *_: "long"),
     "text as bytes": _retype(lambda tree: tree == "string", lambda *_: "bytes"),
     "optional text as bytes": _retype(lambda tree: tree == ["null", "string"], lambda *_: ["null", "bytes"]),
     "bytes as text": _retype(lambda tree: tree == "bytes", lambda *_: "string"),
@@ -306,5 +311,6 @@ def _future_fields() -> list[dict[str, Any]]:
         {"name": "choice", "type": ["null", "long", "string", choice], "default": None},
         {"name": "state", "type": {"type": "enum", "name": "State", "symbols": ["a", "b", "c"]}, "default": "a"},
         {"name": "remark", "type": ["string", "null"], "default": ""},
+        {"name": "blob", "type": "bytes", "default": ""},
         {"name": "counters", "type": {"type": "array", "items": "long"}, "default": []},
     ]

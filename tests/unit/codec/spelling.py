@@ -99,13 +99,13 @@ class Speller:
         if "null" in branches and chance.random() < 0.5:
             index = branches.index("null")
         if self._errs():
-            return varint(chance.choice((-1, len(branches), 64, 1 << 40)))
+            return varint(chance.choice((-1, len(branches), len(branches), 64, 1 << 40)))
         return self._varint(index) + self._write(branches[index], path)
 
     def _enum(self, symbols: list[str], path: str) -> bytes:
         chance = self._chance
         if self._errs():
-            return varint(chance.choice((-1, len(symbols), 64, 1 << 40)))
+            return varint(chance.choice((-1, len(symbols), len(symbols), len(symbols) + 1, 1 << 40)))
         likely = [symbols.index(one) for one in _FAMILIES if one in symbols]
         if path == ".event_family" and likely and chance.random() < 0.8:
             return self._varint(chance.choice(likely))
@@ -154,8 +154,9 @@ class Speller:
 
     def _varint(self, value: int) -> bytes:
         plain = varint(value)
-        if self._spelling == LONG_VARINTS and len(plain) < 10 and self._chance.random() < 0.1:
-            return plain[:-1] + bytes((plain[-1] | 0x80,)) + b"\x80" * self._chance.randrange(10 - len(plain)) + b"\x00"
+        if self._spelling == LONG_VARINTS and len(plain) < 10 and self._chance.random() < 0.02:
+            more = self._chance.choice((0, 0, self._chance.randrange(10 - len(plain))))
+            return plain[:-1] + bytes((plain[-1] | 0x80,)) + b"\x80" * more + b"\x00"
         return plain
 
     def _errs(self) -> bool:
@@ -174,7 +175,11 @@ def varint(value: int) -> bytes:
 
 def _place(chance: Random, value: bytes) -> int:
     """Behind the frame, mostly."""
-    return chance.randrange(len(value) + 1) if chance.random() < 0.02 else chance.randrange(min(10, len(value)), len(value) + 1)
+    return (
+        chance.randrange(len(value) + 1)
+        if chance.random() < 0.02
+        else chance.randrange(min(10, len(value)), len(value) + 1)
+    )
 
 
 def _cut(chance: Random, value: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""The reference projector and an independent reading of the same event give the same records."""
+"""A projector, compiled or not, and an independent reading of the same event give the same records."""
 
 import hashlib
 from itertools import islice
@@ -6,16 +6,16 @@ from itertools import islice
 import pytest
 from hypothesis import given, settings
 
-from tailrace.codec.reference_projector import ReferenceProjector
 from tailrace.domain.kinds import ProjectionKind
 from tailrace.domain.projected import ProjectedRecord, Undecodable, UndecodableReason
 from tailrace.runtime.ports import Projector
 from tailrace.synthetic import SyntheticEvents
+from tests.unit.codec.both import BothProjectors
 from tests.unit.codec.oracle import decoded, expected, is_misplaced, without_summary
 from tests.unit.codec.written import COST, MINIMAL, USAGE, Event, events, framed, read, schema_json, store
 
 TOPIC = "agent.events"
-PROJECTOR = ReferenceProjector(TOPIC, store())
+PROJECTOR = BothProjectors(TOPIC, store())
 
 
 def test_fits_the_port() -> None:
@@ -131,7 +131,7 @@ def test_each_amount_stands_in_one_record() -> None:
 
 def test_usage_of_an_unknown_family_is_ignored_and_counted() -> None:
     """A newer producer's family is no fault of its event."""
-    projector = ReferenceProjector(TOPIC, store())
+    projector = BothProjectors(TOPIC, store())
     projected = projector.project(0, 0, None, framed({**MINIMAL, "event_family": "unknown", "usage": USAGE}))
     assert isinstance(projected, tuple)
     assert [record.kind for record in projected] == [ProjectionKind.PROGRESS]
@@ -143,8 +143,8 @@ def test_usage_of_an_unknown_family_is_ignored_and_counted() -> None:
 def test_size_is_bounded_before_anything_is_read(size_bytes: int) -> None:
     """One byte over is oversize, even where the value would also be malformed; the bound itself is fine."""
     value = framed({**MINIMAL, "tags": ["x" * size_bytes]})
-    assert isinstance(ReferenceProjector(TOPIC, store(), max_event_bytes=len(value)).project(0, 0, None, value), tuple)
-    projected = ReferenceProjector(TOPIC, store(), max_event_bytes=len(value) - 1).project(0, 0, None, value)
+    assert isinstance(BothProjectors(TOPIC, store(), max_event_bytes=len(value)).project(0, 0, None, value), tuple)
+    projected = BothProjectors(TOPIC, store(), max_event_bytes=len(value) - 1).project(0, 0, None, value)
     assert isinstance(projected, Undecodable)
     assert projected.reason is UndecodableReason.OVERSIZE
 
@@ -154,5 +154,5 @@ def test_projecting_again_gives_the_same_bytes() -> None:
     values = [event.value for event in islice(SyntheticEvents(seed=3), 50)]
     first = [PROJECTOR.project(0, offset, None, value) for offset, value in enumerate(values)]
     again = [PROJECTOR.project(0, offset, None, value) for offset, value in enumerate(values)]
-    fresh = ReferenceProjector(TOPIC, store())
+    fresh = BothProjectors(TOPIC, store())
     assert first == again == [fresh.project(0, offset, None, value) for offset, value in enumerate(values)]

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tailrace.codec.reference_projector import ReferenceProjector
 from tailrace.codec.schemas import SchemaStore, shipped_schema_directory
 from tailrace.domain.projected import Undecodable
+from tests.unit.codec.both import BothProjectors
 from tests.unit.codec.oracle import decoded, expected, is_misplaced, without_summary
 from tests.unit.codec.written import (
     COST,
@@ -153,7 +153,7 @@ def test_another_version_is_read_as_avro_resolves_it(name: str, tmp_path: Path) 
     """Random events of the other version give the records of what fastavro resolves them to, or the same refusal."""
     writer = schema_json("agent_event")
     CHANGES[name](writer)
-    projector = ReferenceProjector("agent.events", store_with(tmp_path, other=writer))
+    projector = BothProjectors("agent.events", store_with(tmp_path, other=writer))
     reader = schema_json("agent_event")
     taken = 0
 
@@ -183,7 +183,7 @@ def test_another_version_is_read_as_avro_resolves_it(name: str, tmp_path: Path) 
 
 
 def project(writer: Schema, event: Event, schemas: SchemaStore) -> Any:
-    return ReferenceProjector("agent.events", schemas).project(0, 0, None, framed(event, writer))
+    return BothProjectors("agent.events", schemas).project(0, 0, None, framed(event, writer))
 
 
 def test_all_released_versions_and_the_current_one_agree(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_a_version_that_cannot_be_resolved_is_a_mismatch(name: str, tmp_path: Pa
     writer = schema_json("agent_event")
     change(writer)
     schemas = store_with(tmp_path, other=writer)
-    projected = ReferenceProjector("agent.events", schemas).project(0, 0, None, frame(writer) + b"any body at all")
+    projected = BothProjectors("agent.events", schemas).project(0, 0, None, frame(writer) + b"any body at all")
     assert isinstance(projected, Undecodable)
     assert (projected.reason.value, projected.field) == ("schema_mismatch", path)
 
@@ -289,7 +289,7 @@ def test_the_frame_of_a_registry_leads_to_the_same_records(tmp_path: Path) -> No
         def schema(self, schema_id: int) -> Any:
             return schemas.agent_event if schema_id == 0x01020304 else None
 
-    projector = ReferenceProjector("agent.events", schemas, ids=OneSchema())
+    projector = BothProjectors("agent.events", schemas, ids=OneSchema())
     value = framed(MINIMAL)
     by_id = projector.project(0, 0, None, b"\x00\x01\x02\x03\x04" + value[10:])
     assert isinstance(by_id, tuple)

@@ -1,4 +1,4 @@
-"""Whatever is wrong with an event's bytes, the reference projector says what and where, and never raises."""
+"""Whatever is wrong with an event's bytes, a projector says what and where, and never raises."""
 
 from pathlib import Path
 from typing import Any
@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tailrace.codec.reference_projector import ReferenceProjector
 from tailrace.domain.kinds import EventFamily
 from tailrace.domain.projected import Undecodable, UndecodableReason
 from tailrace.synthetic import SyntheticEvents
+from tests.unit.codec.both import BothProjectors
 from tests.unit.codec.oracle import decoded, expected, is_misplaced, without_summary
 from tests.unit.codec.written import (
     COST,
@@ -26,7 +26,7 @@ from tests.unit.codec.written import (
     store_with,
 )
 
-PROJECTOR = ReferenceProjector("agent.events", store())
+PROJECTOR = BothProjectors("agent.events", store())
 FULL: Event = {
     **MINIMAL,
     "event_family": "model",
@@ -157,7 +157,7 @@ def test_events_of_an_unsafe_writer_schema_are_not_read(tmp_path: Path) -> None:
     hollow = schema_json("agent_event")
     hollow["fields"].append({"name": "extra", "type": {"type": "array", "items": "null"}, "default": []})
     schemas = store_with(tmp_path, recursive=recursive, hollow=hollow)
-    projector = ReferenceProjector("agent.events", schemas)
+    projector = BothProjectors("agent.events", schemas)
     for schema, extra in ((recursive, b"\x02" * 100 + b"\x00"), (hollow, b"\x80\x89\x7a\x00")):
         projected = projector.project(0, 0, None, frame(schema) + BODY + extra)
         assert isinstance(projected, Undecodable)

@@ -1,0 +1,29 @@
+"""Which projector a worker has, and what its log hears of it."""
+
+from tailrace.adapters.logs import StructuredLog
+from tailrace.codec.compiled_projector import CompiledProjector
+from tailrace.codec.reference_projector import ReferenceProjector
+from tailrace.codec.schemas import SchemaStore
+from tailrace.runtime.ports import Projector
+from tailrace.settings import Settings
+
+
+def make_projector(settings: Settings, schemas: SchemaStore, logger: StructuredLog) -> Projector:
+    """The projector that `worker.projector` names. Raises SchemaInvalid when the schemas are not this version's."""
+    topic, max_event_bytes = settings.events.topic, settings.events.max_event_bytes
+    if settings.worker.projector == "reference":
+        return ReferenceProjector(topic, schemas, max_event_bytes=max_event_bytes)
+    return CompiledProjector(
+        topic,
+        schemas,
+        max_event_bytes=max_event_bytes,
+        on_out_of_reach=lambda frame: logger.event(
+            "a writer schema is too large to compile: its events are read by the reference projector",
+            level="warning",
+            detail=f"frame.{frame.hex()}",
+        ),
+        on_disagreement=lambda: logger.event(
+            "the compiled projector refused what the reference took: please report it, no event is lost",
+            level="error",
+        ),
+    )

@@ -1,0 +1,52 @@
+"""A worker has the projector that its settings name, and its log says what that one cannot do."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tailrace.adapters.logs import StructuredLog, system_now
+from tailrace.bootstrap.projectors import make_projector
+from tailrace.codec.compiled_projector import CompiledProjector
+from tailrace.codec.reference_projector import ReferenceProjector
+from tailrace.settings import Settings
+from tests.unit.codec.written import MINIMAL, frame, schema_json, store, store_with, write
+
+
+def settings(**worker: Any) -> Settings:
+    return Settings.model_validate(
+        {
+            "kafka": {"bootstrap_servers": "localhost:9092"},
+            "events": {"topic": "agent.events", "group": "tailrace"},
+            "sinks": {"analytics": {"kind": "durable_trace", "topic": "telemetry.analytics"}},
+            "worker": worker,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("named", "kind"), [({}, CompiledProjector), ({"projector": "reference"}, ReferenceProjector)], ids=str
+)
+def test_the_settings_choose(named: dict[str, str], kind: type) -> None:
+    log = StructuredLog("info", "json", io.StringIO(), now=system_now)
+    assert type(make_projector(settings(**named), store(), log)) is kind
+
+
+def test_a_schema_out_of_reach_is_one_line(tmp_path: Path) -> None:
+    """Its events are served all the same."""
+    writer = schema_json("agent_event")
+    added = [{"name": f"f{number}", "type": "int"} for number in range(1_900)]
+    body = write(writer, MINIMAL) + bytes(len(added))
+    writer["fields"] += added
+    lines = io.StringIO()
+    projector = make_projector(
+        settings(), store_with(tmp_path, large=writer), StructuredLog("info", "json", lines, now=system_now)
+    )
+    for offset in range(2):
+        assert isinstance(projector.project(0, offset, None, frame(writer) + body), tuple)
+    (line,) = map(json.loads, lines.getvalue().splitlines())
+    assert line["event"] == "a writer schema is too large to compile: its events are read by the reference projector"
+    assert line["level"] == "warning"
+    assert line["detail"] == f"frame.{frame(writer).hex()}"

@@ -1,0 +1,27 @@
+"""Both projectors as one: what holds of the reference holds of the compiled one."""
+
+from typing import Any
+
+from tailrace.codec.compiled_projector import CompiledProjector
+from tailrace.codec.reference_projector import ReferenceProjector
+from tailrace.codec.schemas import SchemaStore
+from tailrace.domain.projected import Projected
+
+
+class BothProjectors:
+    """Projects with both and fails when they do not say the same."""
+
+    def __init__(self, events_topic: str, schemas: SchemaStore, **more: Any) -> None:
+        self._reference = ReferenceProjector(events_topic, schemas, **more)
+        self.compiled = CompiledProjector(events_topic, schemas, **more)
+
+    @property
+    def usage_ignored(self) -> int:
+        assert self.compiled.usage_ignored == self._reference.usage_ignored
+        return self._reference.usage_ignored
+
+    def project(self, partition: int, offset: int, key: bytes | None, value: bytes | None) -> Projected:
+        wanted = self._reference.project(partition, offset, key, value)
+        assert self.compiled.project(partition, offset, key, value) == wanted
+        assert self.compiled.disagreements == self.compiled.by_reference == 0
+        return wanted
