@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from tailrace.codec import compiled_bytes
 from tailrace.codec.compiled_pieces import Constant, Copied, Expression, Piece, joined, merged, rendered, written
-from tailrace.codec.compiled_plan import MAX_STEPS, carries_over, count_steps, describe
+from tailrace.codec.compiled_plan import MAX_STEPS, carries_over, count_steps, describe, in_reach
 from tailrace.codec.compiled_records import ENDING_SIZES, ENDINGS, Places, Rules, archive_cursor
 from tailrace.codec.compiled_walk import Code, WalkWriter
 from tailrace.codec.encoding import encode_long
@@ -162,7 +162,7 @@ class _Function:
             self._walk.skip(step, written)
         elif name in _TEXT_FACTS and isinstance(step, TextStep):
             self._write_text_fact(name)
-        elif name == "event_family" and isinstance(step, EnumStep):
+        elif name == "event_family" and isinstance(step, EnumStep) and in_reach(step):
             self._write_family(step)
         elif name == "terminal" and isinstance(step, BooleanStep):
             self._code.still("terminal = v[p]")
@@ -215,7 +215,7 @@ class _Function:
         if len(records) != 1:
             return None
         for _, inside, its_place in records[0].fields:
-            if its_place == place and isinstance(inside, EnumStep):
+            if its_place == place and isinstance(inside, EnumStep) and in_reach(inside):
                 numbers = self._rules.cost_statuses
                 return place, {2 * i: numbers[one] for i, one in enumerate(inside.symbols) if one is not None}
         return None

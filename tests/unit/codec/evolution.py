@@ -260,12 +260,11 @@ def _inserted(chance: Random, branches: list[Any], branch: Any) -> list[Any]:
     return branches if branch in branches else [*branches[:at], branch, *branches[at:]]
 
 
-def evolved(chance: Random, schema: Tree, changes: int) -> tuple[Tree, set[str]]:
-    """The schema after up to so many changes, and the names of those that were made."""
+def evolved(chance: Random, schema: Tree, first: str, more: int) -> tuple[Tree, set[str]]:
+    """The schema after the change `first` and up to so many others, and the names of those that were made."""
     flat = FlatSchema(schema)
     made = set()
-    for _ in range(changes):
-        name = chance.choice(list(CHANGES))
+    for name in (first, *chance.choices(list(CHANGES), k=more)):
         if CHANGES[name](chance, flat):
             made.add(name)
     return flat.whole(), made
@@ -306,6 +305,7 @@ def _future_fields() -> list[dict[str, Any]]:
         {"name": "labels", "type": {"type": "map", "values": "string"}, "default": {}},
         {"name": "ratio", "type": ["null", "double"], "default": None},
         {"name": "score", "type": "double", "default": 0},
+        {"name": "share", "type": "float", "default": 0},
         {"name": "digest", "type": {"type": "fixed", "name": "Digest", "size": 4}, "default": "abcd"},
         {"name": "weights", "type": {"type": "array", "items": {"type": "array", "items": "int"}}, "default": []},
         {"name": "choice", "type": ["null", "long", "string", choice], "default": None},
