@@ -4,6 +4,8 @@ As its documentation has it: `apply(expand=True)` for one to many, `to_topic` ch
 `message_context` for the position, a checkpoint every five seconds that flushes the producer and then commits.
 """
 
+from tempfile import TemporaryDirectory
+
 from quixstreams import Application, message_context
 
 from bench.peers.projection import AnnouncedProjection
@@ -11,7 +13,12 @@ from bench.peers.task import PRODUCER, Task
 
 
 def main() -> None:
-    task = Task.of_this_process()
+    # It keeps a folder for state, even where nothing has any.
+    with TemporaryDirectory(prefix="tailrace-bench-quix-") as state:
+        run(Task.of_this_process(), state)
+
+
+def run(task: Task, state: str) -> None:
     projection = AnnouncedProjection(task)
 
     def records(value: bytes | None) -> list[bytes]:
@@ -24,6 +31,7 @@ def main() -> None:
         auto_offset_reset="earliest",
         producer_extra_config=PRODUCER,
         auto_create_topics=False,
+        state_dir=state,
         loglevel="WARNING",
     )
     events = app.topic(task.events_topic, value_deserializer="bytes")
