@@ -169,7 +169,9 @@ class Shipper:
         overdue = deadline.passed and not self._failures
         if not (overdue or interrupt.is_set()):
             self._settle(producer, interrupt)
-        self.abandon()
+        if not self.abandon():
+            # Only failures are reported, so of what the client still holds nobody knows whether it arrived.
+            return CalledOff(0) if interrupt.is_set() else Stuck(0, "producer_not_drained")
         return self._outcome(refused_at_once, called_off=interrupt.is_set(), overdue=overdue)
 
     def _settle(self, producer: Producer, interrupt: Interrupt) -> None:
@@ -183,17 +185,18 @@ class Shipper:
         while len(producer) and not settled_by.passed and not interrupt.is_set():
             self._poll(producer, POLL_S)
 
-    def abandon(self) -> None:
-        """Break up the producer: nothing it held can arrive after this."""
+    def abandon(self) -> bool:
+        """Break up the producer: nothing it held can arrive after this. Whether it told the fate of all it held."""
         producer, self._producer = self._producer, None
         if producer is None:
-            return
+            return True
         with suppress(KafkaException):  # it is dead already, which is all that is wanted
             producer.purge()
         for _ in range(BREAK_UP_POLLS):
             if not len(producer):
-                return
+                return True
             self._poll(producer, POLL_S)
+        return not len(producer)
 
     def _produce_all(
         self,

@@ -107,12 +107,16 @@ class Exporter:
 
     def _export(self, progress: _Progress, interrupt: Interrupt) -> Attempt:
         suspects = 0  # the refused record is among this many at the front; 0: nothing is suspected
+        # Refused records come in rows: behind one, the whole rest would be sent only to be searched by halves again.
+        # So pieces begin at one record there and double with each that is accepted: a row costs one export a record.
+        most = len(progress.rest)
         while progress.rest:
-            piece = progress.rest[: max(1, suspects // 2)] if suspects else progress.rest
+            piece = progress.rest[: max(1, suspects // 2) if suspects else most]
             match self._sink.export(piece, interrupt):
                 case Accepted():
                     self._arrived(progress, len(piece))
                     suspects = max(0, suspects - len(piece))
+                    most = max(most, 2 * len(piece))
                 case Interrupted(accepted_records=accepted):
                     self._arrived(progress, accepted)
                     self._sink.abandon()
@@ -126,7 +130,7 @@ class Exporter:
                         culprit = WrittenOff(progress.rest[0], kind, detail)
                         if not self._write_off(progress, culprit):
                             return progress.done(Failure(culprit.item, kind, "dead_letter_queue_full", None))
-                        suspects = 0
+                        suspects, most = 0, 1
         return progress.done()
 
     def _arrived(self, progress: _Progress, records: int) -> None:

@@ -46,8 +46,9 @@ class FakeShipper(Shipper):
         arrived, suspects = self.suspects(culprit, len(batch))
         return Unwanted(arrived, suspects, "MSG_SIZE_TOO_LARGE")
 
-    def abandon(self) -> None:
+    def abandon(self) -> bool:
         """Nothing is ever on its way."""
+        return True
 
 
 class Unhurried(threading.Event):

@@ -47,6 +47,7 @@ class FakeProducer:
     arrived: list[bytes | None] = field(default_factory=list)
     headers: list[Sequence[tuple[str, bytes]] | None] = field(default_factory=list)
     purges: list[tuple[bool, bool]] = field(default_factory=list)
+    keeps: bool = False  # purged, it says nothing of what it holds
     on_poll: Callable[[], None] = lambda: None
     _held: dict[int, tuple[bytes | None, Callable[..., None]]] = field(default_factory=dict)
     _reports: list[tuple[Callable[..., None], int]] = field(default_factory=list)
@@ -113,7 +114,7 @@ class FakeProducer:
         self.purges.append((in_queue, in_flight))
         for index in list(self._held):
             on_its_way = index in self.sent
-            if (on_its_way and in_flight) or (not on_its_way and in_queue):
+            if not self.keeps and ((on_its_way and in_flight) or (not on_its_way and in_queue)):
                 _, on_delivery = self._held.pop(index)
                 self._reports.append((on_delivery, PURGED_FLIGHT if on_its_way else PURGED_QUEUE))
 
@@ -343,3 +344,27 @@ class TestCallingOff:
         rig.next.script.append(all_of(0, 1))
         assert rig.ship(1) == Arrived()
         assert len(rig.made) == 2
+
+
+class TestAProducerThatKeepsItsSecrets:
+    """Purged and polled, it still holds messages: whether they arrived, nobody knows, so nothing counts as arrived."""
+
+    def test_at_the_deadline(self) -> None:
+        """Only failures are reported, so silence looks like success."""
+        rig = Rig()
+        rig.next.keeps = True
+        assert rig.ship(3) == Stuck(0, "producer_not_drained")
+
+    def test_when_called_off(self) -> None:
+        """The batch is the lane's again, as a whole."""
+        rig = Rig()
+        rig.next.keeps = True
+        rig.next.on_poll = rig.interrupt.set
+        assert rig.ship(3) == CalledOff(0)
+
+    def test_behind_a_failure(self) -> None:
+        """Those in front of the failed one may be among what it holds."""
+        rig = Rig()
+        rig.next.keeps = True
+        rig.next.script.append([(2, KafkaError._TRANSPORT)])
+        assert rig.ship(3) == Stuck(0, "producer_not_drained")

@@ -268,11 +268,19 @@ class TestARefusedRecord:
         exporting.attempt()
         assert exporting.missed() == [(FailureKind.EXPORT_REJECTED, "too_large", 3, 3)]
 
-    def test_it_is_found_by_halving_and_the_rest_then_goes_at_once(self) -> None:
+    def test_it_is_found_by_halving_and_the_rest_goes_in_growing_pieces(self) -> None:
         """Two to the power of the pieces, and not one by one: a batch may have thousands."""
-        exporting = Exporting(Choosy(5, names=False))
+        exporting = Exporting(Choosy(5, names=False), events=20)
         exporting.attempt()
-        assert exporting.sink.batches == [8, 4, 2, 1, 1, 2]
+        assert exporting.sink.batches == [20, 10, 5, 2, 1, 1, 2, 4, 7]
+
+    def test_a_row_of_them_takes_one_export_each(self) -> None:
+        """A sink that has come to refuse everything is not sent the whole rest over and over."""
+        exporting = Exporting(Choosy(*range(2, 18), names=False), events=20)
+        attempt = exporting.attempt()
+        assert [off.item.offset for off in attempt.written_off] == list(range(2, 18))
+        assert exporting.sink.batches == [20, 10, 5, 2, 1, *[1] * 15, 1, 1]
+        assert exporting.arrived == [0, 1, 18, 19]
 
     def test_what_was_not_suspected_is_not_taken_apart(self) -> None:
         """The sink says that it is among the next two after the first four."""
@@ -282,7 +290,7 @@ class TestARefusedRecord:
             Accepted(),
             Refused(0, 1, FailureKind.EXPORT_REJECTED, "too_large"),
         )
-        assert exporting.sink.batches == [8, 1, 1, 2]
+        assert exporting.sink.batches == [8, 1, 1, 1, 1]
         assert exporting.arrived == [0, 1, 2, 3, 4, 6, 7]
 
     def test_a_suspicion_that_comes_to_nothing_ends(self) -> None:
