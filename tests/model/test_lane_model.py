@@ -28,6 +28,7 @@ AT_LEAST = {
     "rejoined, offers in between": 1_000,
     "isolated from a sink that is down": 200,
     "live again on a busy partition": 200,
+    "detached in the middle of a batch": 100,
     # overflow
     "shed taken": 1_000,
     "shed held": 300,
