@@ -32,7 +32,7 @@ from tailrace.codec.reference_walker import (
     TextStep,
     UnionStep,
 )
-from tailrace.codec.schema_tree import Primitive, Record
+from tailrace.codec.schema_tree import Primitive, Record, SchemaTree, Union
 from tailrace.codec.schemas import AGENT_EVENT, SchemaStore, WriterSchema, record_tree
 from tailrace.domain.projected import ProjectedRecord
 
@@ -110,8 +110,8 @@ def explain(schema: WriterSchema, schemas: SchemaStore) -> Source | OutOfReach |
 
 def _calls() -> dict[str, object]:
     names = (
-        "BOOLEAN ONE SHAPE TEXT TWO block body bytes_size check_texts int_size items_block long_size long_text "
-        " one_block text_size unusual walked"
+        "BOOLEAN EIGHT_BYTE_LONG ONE SHAPE TEXT TWO block body bytes_size check_texts int_size items_block long_size "
+        "long_text one_block text_size unusual walked"
     )
     return {name: getattr(compiled_bytes, name) for name in names.split()}
 
@@ -173,7 +173,9 @@ class _Function:
             self._fields[name] = self._walk.take(step, name, {place_of_status: ("cost_status", table)})
             self._settle(name)
         else:
+            self._walk.expects_time = place is not None and _is_time(self._event.fields[place].type)
             self._keep(name, self._walk.take(step, name))
+            self._walk.expects_time = False
 
     def _say(self, written: str, step: Step, name: str | None) -> None:
         known = f" as {name}" if name not in {None, written} else ""
@@ -250,8 +252,7 @@ class _Function:
                 break
             field = self._event.fields[place]
             copied = list(self._layout.copied.values())
-            is_time = isinstance(field.type, Primitive) and (field.type.logical or "").startswith("timestamp")
-            if not is_time or field.name not in copied:
+            if not _is_time(field.type) or field.name not in copied:
                 break
             if names and copied.index(field.name) != copied.index(names[-1]) + 1:
                 break
@@ -275,6 +276,17 @@ class _Function:
         # The second of two stands with the first: nobody cuts between them.
         self._fields |= {name: [] for name in names}
         self._fields[names[0]] = [Copied(first, code.mark(f"{names[-1]}_end"))]
+
+
+def _is_time(tree: SchemaTree) -> bool:
+    """Whether values are times, or may be."""
+    match tree:
+        case Primitive(_, logical):
+            return logical is not None and logical.startswith("timestamp")
+        case Union(branches):
+            return any(_is_time(branch) for branch in branches)
+        case _:
+            return False
 
 
 _TEXT_FACTS = frozenset({"event_id", "run_id", "agent_id"})

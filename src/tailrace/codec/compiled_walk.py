@@ -105,11 +105,14 @@ class WalkWriter:
 
     Of texts, `a` is where the stretch begins that still has to be validated (`compiled_bytes`, UTF-8). Whether there is
     such a stretch at a point of the code is known here, and is the same whichever way the code got there.
+
+    `expects_time` says that the next longs are probably times, which take eight bytes.
     """
 
     def __init__(self, code: Code, names: dict[str, object]) -> None:
         self.code = code
         self.names = names
+        self.expects_time = False
         self._stretch = False
         self._loops = 0
         self._branches = 0
@@ -229,7 +232,10 @@ class WalkWriter:
                 self.begin_text()
             return
         self.end_text()
-        self.code.line("p += ONE[v[p]] or TWO[v[p + 1]] or long_size(v, p)")
+        size = "ONE[v[p]] or TWO[v[p + 1]] or long_size(v, p)"
+        if self.expects_time:
+            size = f"8 if v[p : p + 8].translate(SHAPE) == EIGHT_BYTE_LONG else {size}"
+        self.code.line(f"p += {size}")
 
     def _walk_union(
         self,
@@ -239,14 +245,37 @@ class WalkWriter:
         copying: bool,
         captures: Mapping[int, tuple[str, str]],
     ) -> None:
+        match branches:
+            case [null, value] if null is not None and _is_nothing(null) and value is not None:
+                self._walk_optional(value, path, copying=copying, captures=captures)
+                return
         with self._branching(branches, path) as branch_of:
             for place, branch in enumerate(branches):
                 if branch is None or _is_nothing(branch):
                     continue
                 with branch_of(place):
-                    if not holds_text(branch):
-                        self.end_text()
-                    self._walk(branch, path, copying=copying, captures=captures)
+                    self._walk_branch(branch, path, copying=copying, captures=captures)
+
+    def _walk_optional(self, value: Step, path: str, *, copying: bool, captures: Mapping[int, tuple[str, str]]) -> None:
+        """A union of null and a value, as most are, in the way that is shortest for null."""
+        if holds_text(value):
+            self.begin_text()
+        stretch = self._stretch
+        with self.code.inside("if v[p]:"):
+            self.code.still("v[p] == 2 or unusual()")
+            self.code.line("p += 1")
+            self._branches += 1
+            self._walk_branch(value, path, copying=copying, captures=captures)
+            self._branches -= 1
+            self._return_to(stretch)
+        with self.code.inside("else:"):
+            self.code.line("p += 1")
+
+    def _walk_branch(self, branch: Step, path: str, *, copying: bool, captures: Mapping[int, tuple[str, str]]) -> None:
+        # Where no text can follow, the stretch before ends once here, and not at each number in the branch.
+        if not holds_text(branch):
+            self.end_text()
+        self._walk(branch, path, copying=copying, captures=captures)
 
     def _walk_blocks(self, entry: Step, path: str, *, copying: bool) -> None:
         line, depth = self.code.line, self._loops
