@@ -182,6 +182,6 @@ class CursorTrack:
                 if track is None:
                     continue
                 # Written after the next owner's lane start, a gap of ours would speak for what that one exports, and a
-                # mark of ours for where it stands.
-                for ticket in [*track.marks, *(t for step in track.steps for t in step.tickets)]:
+                # mark of ours for where it stands; a letter of ours would be there twice.
+                for ticket in [*track.marks, *track.held_for_next, *(t for step in track.steps for t in step.tickets)]:
                     ticket.withdraw()

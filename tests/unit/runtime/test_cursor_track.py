@@ -508,6 +508,15 @@ class TestForgetting:
         track.forget([0])
         assert ledger.withdrawn == [start(0), gap(11), gap(12), gap(16)]
 
+    def test_a_letter_that_no_step_has_come_to_yet_is_withdrawn_too(self) -> None:
+        """The record was written off, and the partition went before the next step."""
+        track, _ = tracked(partitions=(0, 1))
+        ours, others = FakeTicket(), FakeTicket()
+        track.hold(0, ours)
+        track.hold(1, others)
+        track.forget([0])
+        assert (ours.withdrawn, others.withdrawn) == (True, False)
+
     def test_the_letters_that_a_step_waits_for_are_withdrawn_with_it(self) -> None:
         """The next owner tries those records again, and writes letters of its own."""
         track, _ = tracked()
