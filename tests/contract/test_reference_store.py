@@ -4,6 +4,7 @@ import hashlib
 import json
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -193,7 +194,9 @@ def test_bounded_call_answers_raises_and_gives_up() -> None:
 
     assert calls.run(lambda: 3) == Returned(3)
     assert calls.run(panic) == Raised("BaseException")
+    begun_s = time.monotonic()
     assert calls.run(hang.wait) == Overdue()
+    assert time.monotonic() - begun_s < 2.0
     threads = threading.active_count()
     assert calls.run(lambda: 3) == Overdue()
     assert threading.active_count() == threads

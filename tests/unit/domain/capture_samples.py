@@ -1,6 +1,7 @@
 """Events with content, sinks and policies that are open on every side, for tests that close one."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
@@ -59,14 +60,14 @@ OPEN_SOURCE = ContentSource(
 RAW_SINK = SinkSpec.test("s.1", 2).with_content_capture(RAW)
 
 modes = st.sampled_from(ContentCaptureMode)
-limits = st.sampled_from([0, 1, PART_LIMIT, EVENT_LIMIT, 2**64 - 1])
+limits = st.sampled_from([0, 1, PART_LIMIT, *[EVENT_LIMIT] * 4, *[2**64 - 1] * 4])
 caps = st.builds(ContentCap, mode=modes, part_limit_bytes=limits, event_limit_bytes=limits)
-# Raw twice as often as the rest together: otherwise hardly any example has every side open.
-wide_modes = st.one_of(st.just(RAW), st.just(RAW), modes)
+# Mostly raw: otherwise hardly any example has every side open.
+wide_modes = st.sampled_from([RAW] * 8 + list(ContentCaptureMode))  # one_of would draw equal branches once
 wide_caps = st.builds(ContentCap, mode=wide_modes, part_limit_bytes=limits, event_limit_bytes=limits)
 axis_caps = st.builds(AxisCap, cap=wide_caps, policy_ref=st.none() | st.sampled_from([ref("p.1"), ref("p.2")]))
 agent_ids = st.sampled_from(["agent.1", "agent.2"])
-sources = st.builds(
+wild_sources = st.builds(
     ContentSource,
     run_id=st.sampled_from([f"run.{number}" for number in range(8)]),
     agent_id=agent_ids,
@@ -78,7 +79,7 @@ sources = st.builds(
     retention=st.sampled_from([RetentionClass.RUN_SCOPED] * 4 + list(RetentionClass)),
     event_time_us=st.sampled_from([NOW_US, NOW_US - 1, NOW_US - WINDOW_S * 1_000_000, NOW_US + 10**12]),
 )
-policies = st.builds(
+wild_policies = st.builds(
     SinkContentPolicy,
     policy_ref=st.just(ref("policy.sink")),
     cap=wide_caps,
@@ -95,6 +96,22 @@ policies = st.builds(
     redaction_policy_id=st.sampled_from(["redaction.1", "redaction.1", ""]),
 )
 sinks = wide_modes.map(RAW_SINK.with_content_capture)
+Value = TypeVar("Value", ContentSource, SinkContentPolicy)
+
+
+@st.composite
+def nearly(draw: st.DrawFn, wide_open: Value, wild: st.SearchStrategy[Value]) -> Value:
+    """`wide_open` with some fields as in a wild one: with all of them wild, hardly any example has content."""
+    names = [field.name for field in fields(wide_open)]
+    if draw(st.integers(0, 4)):
+        names = draw(st.lists(st.sampled_from(names), max_size=2, unique=True))
+    other = draw(wild)
+    changes: dict[str, Any] = {name: getattr(other, name) for name in names}
+    return replace(wide_open, **changes)
+
+
+sources = nearly(OPEN_SOURCE, wild_sources)
+policies = nearly(OPEN_POLICY, wild_policies)
 
 
 def narrowed(source: ContentSource, **changes: object) -> ContentSource:

@@ -35,8 +35,10 @@ from tests.unit.domain.test_capture_policy import naive_caps
 OFF = ContentCaptureMode.OFF
 SUMMARY = ContentCaptureMode.REDACTED_SUMMARY
 REFS = ContentCaptureMode.PAYLOAD_REFS
-sizes = st.sampled_from([0, 1, PART_LIMIT, EVENT_LIMIT, EVENT_LIMIT + 1])
-times = st.sampled_from([NOW_US, NOW_US - 10**10, NOW_US + WINDOW_S * 10**6 - 2, NOW_US + WINDOW_S * 10**6])
+sizes = st.sampled_from([0, *[1, PART_LIMIT, EVENT_LIMIT] * 3, EVENT_LIMIT + 1])
+times = st.sampled_from(
+    [NOW_US, NOW_US, NOW_US, NOW_US - 10**10, NOW_US + WINDOW_S * 10**6 - 2, NOW_US + WINDOW_S * 10**6]
+)
 
 
 def with_mode(mode: ContentCaptureMode) -> dict[Axis, tuple[ContentSource, SinkSpec, SinkContentPolicy]]:
@@ -58,7 +60,7 @@ def decide_open(
     return decision.effective_mode, decision.closed_gates
 
 
-@settings(max_examples=600)
+@settings(max_examples=500)
 @given(source=sources, sink=sinks, policy=policies, now_us=times, size=sizes)
 def test_nothing_is_ever_wider_than_the_narrowest_side(
     source: ContentSource, sink: SinkSpec, policy: SinkContentPolicy, now_us: int, size: int
@@ -156,6 +158,16 @@ def test_time_sample_size_and_redaction_hold_for_references_too(closing: str, mo
     sinks_own = () if mode is RAW else (CaptureGate.POLICY_COMPLETE, CaptureGate.SINK)
     assert set(verdict.decision.closed_gates) == {*gates, *sinks_own}
     assert not verdict.still_open(NOW_US)
+
+
+@pytest.mark.parametrize("closing", [name for name, (changes, _) in CLOSING.items() if "size" not in changes])
+@pytest.mark.parametrize("mode", [REFS, RAW])
+def test_question_before_parsing_knows_all_but_the_size(closing: str, mode: ContentCaptureMode) -> None:
+    """What will be closed whatever the content is, is closed before anybody looks at it."""
+    sink, changes = RAW_SINK.with_content_capture(mode), CLOSING[closing][0]
+    source, policy = changes.get("source", OPEN_SOURCE), changes.get("policy", OPEN_POLICY)
+    assert may_get_content(OPEN_SOURCE, sink, OPEN_POLICY, now_us=NOW_US)
+    assert not may_get_content(source, sink, policy, now_us=NOW_US)
 
 
 def test_closed_gates_name_the_source_that_does_not_permit() -> None:
