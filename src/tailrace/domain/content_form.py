@@ -163,7 +163,7 @@ def _without_opaque(value: JsonValue, depth: int) -> JsonValue:
     if depth == 0:
         raise _NotOfTheForm
     if isinstance(value, list):
-        return [_without_opaque(item, depth - 1) for item in value if not _is_opaque(item)]
+        return [_without_opaque(item, depth - 1) for item in value]
     if isinstance(value, dict):
         if _is_opaque(value):
             return None

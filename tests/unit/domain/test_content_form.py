@@ -41,6 +41,14 @@ PARTS: list[tuple[dict[str, Any], dict[str, Any] | None]] = [
         {"type": "server_tool_call_response", "id": "s.1"},
     ),
     (
+        {"type": "server_tool_call", "name": "run", "server_tool_call": HIDDEN},
+        {"type": "server_tool_call", "name": "run"},
+    ),
+    (
+        {"type": "server_tool_call_response", "server_tool_call_response": HIDDEN},
+        {"type": "server_tool_call_response"},
+    ),
+    (
         {"type": "blob", "mime_type": "image/png", "modality": "image", "content": HIDDEN},
         {"type": "blob", "mime_type": "image/png", "modality": "image"},
     ),
