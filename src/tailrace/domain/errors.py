@@ -12,9 +12,10 @@ the world, and that the operation changed nothing.
     ├── TelemetryFailure          telemetry was derived from facts that do not carry it; the source needs repair
     ├── IllegalSignal             a state machine got a signal that its table does not have in that state
     ├── ContractBroken            a method was called out of turn
-    ├── SettingsError             the configuration cannot be used; has every reason (declared by the settings)
     ├── EmbeddedBrokerUnavailable this platform's librdkafka has no mock cluster to start
     └── EmbeddedBrokerRefusal     the mock cluster refused a command, such as one for a topic it does not have
+
+The settings add one of their own, `SettingsError`, with every reason why a configuration cannot be used.
 
 No message holds content, and none holds a value that came from outside: fields name places, never what stood there.
 """
