@@ -139,6 +139,15 @@ def test_a_canary_in_a_header_is_found(set_stage: SetStage) -> None:
     assert codes(set_stage(told), AuditOptions(canaries=(b"CANARY",))) == {FindingCode.CANARY_FOUND}
 
 
+def test_a_path_that_leads_elsewhere_from_here_leaves_no_verdict(set_stage: SetStage) -> None:
+    stage = set_stage(story())
+    elsewhere = FileDestination(stage.folder / "elsewhere" / "local.jsonl")
+    sinks = tuple(replace(one, destination=elsewhere) if one.sink_id == "local" else one for one in stage.plan.sinks)
+    with pytest.raises(EvidenceUnreadable, match="is not there") as unreadable:
+        run_audit(replace(stage.plan, sinks=sinks))
+    assert unreadable.value.source == str(elsewhere.path)
+
+
 def test_a_log_that_retention_shortened_is_read_from_where_it_begins(set_stage: SetStage) -> None:
     stage = set_stage(story())
     stage.broker.delete_records(TOPIC, 0, 20)

@@ -43,12 +43,13 @@ class Line(NamedTuple):
 class FileRead:
     """The files of one writer as one stream, oldest first. `complete` says that no older file has been removed.
 
-    `writer` tells apart the workers that wrote files of the same sink.
+    `writer` tells apart the workers that wrote files of the same sink. Without any file, `there` is False.
     """
 
     complete: bool
     lines: Iterator[Line]
     writer: int = 0
+    there: bool = True
 
 
 class Evidence(Protocol):

@@ -57,11 +57,12 @@ def streams(destination: FileDestination) -> dict[int, FileDestination]:
 def read_lines(destination: FileDestination) -> FileRead:
     """The lines of all files. The oldest file that may exist means that still older ones may have been removed.
 
-    Raises EvidenceUnreadable for a file that cannot be read. No file at all is a sink that has got nothing.
+    Raises EvidenceUnreadable for a file that cannot be read. No file at all is a sink that has got nothing, or a path
+    that leads elsewhere from here: `there` is False then.
     """
     opened = _open_all(destination)
     oldest = Path(f"{destination.path}.{destination.keep_files - 1}")
-    return FileRead(all(one.path != oldest for one in opened), _lines(opened))
+    return FileRead(all(one.path != oldest for one in opened), _lines(opened), there=bool(opened))
 
 
 def line_at(destination: FileDestination, row: int) -> bytes | None:

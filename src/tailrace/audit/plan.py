@@ -133,7 +133,8 @@ class AuditOptions:
     - `min_events`: fewer readable events than this is a finding, so that an empty topic proves nothing by accident.
     - `require_complete`: every sink has to be at the end of the log, and nothing may be beyond proof in the topics.
     - `expect_no_duplicates`: any record that a sink has twice is a finding, explained or not.
-    - `canaries`: bytes that must not occur in any sink, health record or dead letter.
+    - `canaries`: bytes that must not occur in any sink, health record or dead letter, as they are or as JSON spells
+      them.
     """
 
     min_events: int = 0

@@ -1,7 +1,7 @@
 """The audit itself: read everything once, then go through the events partition by partition."""
 
 from tailrace.audit.closing import close
-from tailrace.audit.errors import PlanInvalid
+from tailrace.audit.errors import EvidenceUnreadable, PlanInvalid
 from tailrace.audit.event_view import EventView
 from tailrace.audit.evidence import Evidence, PartitionRead
 from tailrace.audit.findings import FindingCode, NoteCode, Outcome
@@ -59,6 +59,7 @@ class _Proof:
     def run(self, evidence: Evidence, sinks: list[SinkPlan]) -> AuditReport:
         self._totals = {sink.sink_id: Totals() for sink in sinks}
         partitions = tuple(self._check_partition(read, sinks, evidence) for read in evidence.events())
+        self._check_files()
         self._check_demands(partitions)
         reports = [
             SinkReport(
@@ -161,6 +162,16 @@ class _Proof:
                 if source not in there:
                     records = sum(len(column.units) for column in columns.values())
                     self._findings.add(FindingCode.NO_SUCH_EVENT, sink_id, source, count=records)
+
+    def _check_files(self) -> None:
+        """A path that leads elsewhere from here looks like a sink that has lost everything: no verdict then.
+
+        A sink that was asked for nothing yet has written no file, and needs none.
+        """
+        for sink_id, path in self._gathered.no_files.items():
+            if missing := self._totals[sink_id].missing:
+                problem = f"is not there, and sink {sink_id} has exported {missing} records by its cursors"
+                raise EvidenceUnreadable(str(path.absolute()), f"{problem}; does the path lead here from the worker?")
 
     def _is_dead_letter_lane(self, sink: SinkPlan) -> bool:
         return self._plan.dead_letter is not None and sink.sink_id == self._plan.dead_letter.lane_id

@@ -1,11 +1,13 @@
 """Reading the sinks, the dead letters and the ledger, each with an eye on bytes that must not be there."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from tailrace.audit.arrivals import Arrivals, RecordIndexer
 from tailrace.audit.errors import PlanInvalid
-from tailrace.audit.evidence import Evidence, Line, Message, PartitionRead
+from tailrace.audit.evidence import Evidence, FileRead, Line, Message, PartitionRead
 from tailrace.audit.findings import FindingCode, NoteCode, Outcome
 from tailrace.audit.ledger import Ledger
 from tailrace.audit.letters import Letters, read_letters
@@ -16,12 +18,16 @@ from tailrace.audit.wire import Schemas
 
 @dataclass(slots=True)
 class Gathered:
-    """Everything but the events. `arrivals` holds None for a sink that cannot be read back."""
+    """Everything but the events.
+
+    `arrivals` holds None for a sink that cannot be read back, `no_files` the path of one of which there is no file.
+    """
 
     cursors: dict[str, Mapping[int, int]]
     arrivals: dict[str, Arrivals | None]
     letters: Letters | None
     ledger: Ledger
+    no_files: dict[str, Path] = field(default_factory=dict)
 
     def failed_elsewhere(self, sink_id: str, partition: int) -> bool:
         """Whether the sink failed on, or refused, a record of another partition: one batch holds several."""
@@ -35,7 +41,8 @@ class Gathering:
     def __init__(self, plan: AuditPlan, schemas: Schemas, canaries: tuple[bytes, ...], outcome: Outcome) -> None:
         self._plan = plan
         self._schemas = schemas
-        self._canaries = canaries
+        self._canaries = spellings(canaries)
+        self._no_files: dict[str, Path] = {}
         self._findings = outcome.findings
         self._notes = outcome.notes
 
@@ -52,7 +59,7 @@ class Gathering:
         ledger = Ledger(self._plan.events_topic, self._plan.group, self._schemas, self._findings)
         ledger.read(self._watched(evidence.health(), ""), ends)
         ledger.note({sink.sink_id for sink in sinks}, self._notes)
-        return Gathered(cursors, arrivals, letters, ledger)
+        return Gathered(cursors, arrivals, letters, ledger, self._no_files)
 
     def _read_sink(self, evidence: Evidence, sink: SinkPlan) -> Arrivals | None:
         indexer = RecordIndexer(sink.sink_id, self._plan.events_topic, self._schemas, self._findings)
@@ -62,12 +69,8 @@ class Gathering:
                 if arrivals.trimmed_partitions:
                     self._notes.add(NoteCode.SINK_TRIMMED, sink.sink_id, example=sorted(arrivals.trimmed_partitions))
                 return arrivals
-            case FileDestination():
-                watched = (
-                    replace(files, lines=self._watched_lines(files.lines, sink.sink_id))
-                    for files in evidence.sink_files(sink.sink_id)
-                )
-                return indexer.read_files(watched, self._notes)
+            case FileDestination(path=path):
+                return indexer.read_files(self._watched_files(evidence, sink.sink_id, path), self._notes)
             case NoDestination():
                 return None
 
@@ -87,11 +90,40 @@ class Gathering:
                 self._findings.add(FindingCode.CANARY_FOUND, sink_id, example=where)
             yield message
 
+    def _watched_files(self, evidence: Evidence, sink_id: str, path: Path) -> Iterator[FileRead]:
+        there = False
+        for files in evidence.sink_files(sink_id):
+            there = there or files.there
+            yield replace(files, lines=self._watched_lines(files.lines, sink_id))
+        if not there:
+            self._no_files[sink_id] = path
+
     def _watched_lines(self, lines: Iterator[Line], sink_id: str) -> Iterator[Line]:
         for line in lines:
             if any(canary in line.text for canary in self._canaries):
                 self._findings.add(FindingCode.CANARY_FOUND, sink_id, example=f"{line.place} line {line.number}")
             yield line
+
+
+def spellings(canaries: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Each canary as it is, and as JSON may write it: in a line or letter, and in JSON that stands in such a text.
+
+    JSON escapes quotes, backslashes and control characters, and usually everything beyond ASCII.
+    """
+    found = dict.fromkeys(canaries)
+    for _ in range(2):
+        for spelled in list(found):
+            found.update(dict.fromkeys(_in_json(spelled)))
+    return tuple(found)
+
+
+def _in_json(spelled: bytes) -> Iterator[bytes]:
+    try:
+        text = spelled.decode()
+    except UnicodeDecodeError:
+        return  # no text, so in no JSON
+    for as_ascii in (True, False):
+        yield json.dumps(text, ensure_ascii=as_ascii)[1:-1].encode()
 
 
 def forget(gathered: Gathered, omission: Omission) -> None:

@@ -126,6 +126,7 @@ class SinkStory:
     records: list[Arrived] = field(default_factory=list)
     lows: dict[int, int] = field(default_factory=dict)
     files_complete: bool = True
+    no_files: bool = False
     torn: bytes = b""
 
     def of(self, partition: int) -> list[Arrived]:
@@ -202,6 +203,9 @@ class StoryEvidence:
 
     def sink_files(self, sink_id: str) -> Iterator[FileRead]:
         sink = self._story.sinks[sink_id]
+        if sink.no_files:
+            yield FileRead(complete=True, lines=iter(()), there=False)
+            return
         for writer in sorted({record.sink_partition for record in sink.records} | {0}):
             written = [record.value for record in sink.of(writer)]
             lines = [Line("story", number, text, whole=True) for number, text in enumerate(written, 1)]

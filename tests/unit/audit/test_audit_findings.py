@@ -726,6 +726,28 @@ def test_a_canary_is_found_wherever_it_is(place: Callable[[Story], None]) -> Non
     assert_found(story, FindingCode.CANARY_FOUND, options)
 
 
+SECRETS = ["größer", "漢字", 'a "word"', "back\\slash", "line\nbreak", "emoji \U0001f600"]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("as_ascii", [True, False])
+@pytest.mark.parametrize("levels", [1, 2], ids=["JSON", "JSON in JSON"])
+def test_a_canary_is_found_as_json_spells_it(secret: str, levels: int, *, as_ascii: bool) -> None:
+    """Lines of files and dead letters are JSON, and so is what a record may hold of a conversation."""
+    story = calm()
+    text = secret
+    for _ in range(levels):
+        text = json.dumps({"said": text}, ensure_ascii=as_ascii)
+    story.sinks["local"].records[0].value = text.encode()
+    assert FindingCode.CANARY_FOUND in story.codes(AuditOptions(canaries=(secret.encode(),)))
+
+
+def test_a_canary_that_is_no_text_is_found_as_it_is() -> None:
+    story = calm()
+    story.sinks["billing"].records[0].value += b"\xff\xfe"
+    assert FindingCode.CANARY_FOUND in story.codes(AuditOptions(canaries=(b"\xff\xfe",)))
+
+
 def test_raw_dead_letters_hold_what_the_events_hold_on_purpose() -> None:
     story = calm()
     by_place = {(p, m.offset): m.value for p, messages in story.events.items() for m in messages}

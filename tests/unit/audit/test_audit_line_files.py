@@ -29,7 +29,14 @@ def write(sink: FileDestination, number: int, text: bytes) -> None:
 
 def test_no_file_is_a_sink_that_got_nothing(sink: FileDestination) -> None:
     read = read_lines(sink)
-    assert (list(read.lines), read.complete) == ([], True)
+    assert (list(read.lines), read.complete, read.there) == ([], True, False)
+
+
+def test_one_file_is_enough_to_be_there(sink: FileDestination) -> None:
+    """After a rotation there is no live file until the next line."""
+    write(sink, 1, b"a\n")
+    read = read_lines(sink)
+    assert ([line.text for line in read.lines], read.there) == ([b"a"], True)
 
 
 def test_lines_come_oldest_first_over_all_files(sink: FileDestination) -> None:

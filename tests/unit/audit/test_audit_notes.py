@@ -1,13 +1,14 @@
 """What is worth knowing and no fault, and what an audit may believe when the configuration changed on the way."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from tailrace.audit import AuditOptions, FindingCode, NoteCode, Omission, PlanInvalid, Selection
+from tailrace.audit import AuditOptions, EvidenceUnreadable, FindingCode, NoteCode, Omission, PlanInvalid, Selection
 from tailrace.audit.evidence import Message
 from tailrace.audit.wire import FRAME, Schemas
-from tailrace.domain.ledger import Gap, LaneStarted
+from tailrace.domain.ledger import ExportMark, Gap, LaneStarted
 from tests.unit.audit.corruptions import add_gap, drop_entries, first, last, remove, unreadable_offset
 from tests.unit.audit.stories import TOPIC, Story, Temper, Written, letter_of, story_of
 
@@ -118,6 +119,33 @@ def test_a_file_sink_with_nothing_left_of_a_partition_proves_nothing_about_it() 
     sink = story.sinks["local"]
     sink.records, sink.files_complete = [r for r in sink.records if r.unit[0] == 1], False
     assert story.codes() == set()
+
+
+def without_files(story: Story) -> Story:
+    """As an audit finds it that looks in another directory than the worker wrote to."""
+    sink = story.sinks["local"]
+    sink.records, sink.no_files = [], True
+    return story
+
+
+def test_files_that_are_not_there_leave_no_verdict_where_lines_would_be_missing() -> None:
+    """A relative path leads elsewhere from another directory: the whole one is named, and nothing is called a loss."""
+    with pytest.raises(EvidenceUnreadable) as unreadable:
+        without_files(calm()).audit()
+    assert unreadable.value.source == str(Path("local").absolute())
+
+
+def test_a_file_sink_that_has_exported_nothing_needs_no_file() -> None:
+    story = without_files(calm())
+    story.sinks["local"].plan = replace(story.sinks["local"].plan, selection=Selection(agents=frozenset({"nobody"})))
+    drop_entries(story, story.entries("local", ExportMark))
+    assert story.codes() == set()
+
+
+def test_a_file_without_a_line_is_one_all_the_same() -> None:
+    story = calm()
+    story.sinks["local"].records = []
+    assert story.codes() == {FindingCode.MISSING}
 
 
 def test_gaps_of_what_retention_took_from_the_events_are_believed() -> None:
