@@ -35,8 +35,7 @@ def _check_cursor(check: SinkCheck, low: int, high: int) -> None:
         return
     if cursor > high:
         check.speaker.about_all(FindingCode.CURSOR_BEYOND_LOG_END, f"cursor {cursor}, log end {high}")
-    begin = history.starts[0].cursor if history.starts and history.starts[0].origin == "start_at" else 0
-    check.totals.gone_offsets += max(0, min(cursor, low) - begin)
+    check.totals.gone_offsets += max(0, min(cursor, low) - check.standing.first_offset)
     if history.starts and cursor < history.starts[-1].cursor:
         check.speaker.note(NoteCode.CURSOR_SET_BACK, detail=f"from {history.starts[-1].cursor} to {cursor}")
     if not history.starts and check.sums.has_below(cursor) and not check.standing.ledger_trimmed:
@@ -44,12 +43,12 @@ def _check_cursor(check: SinkCheck, low: int, high: int) -> None:
 
 
 def _check_starts(check: SinkCheck) -> None:
-    starts = check.standing.history.starts
+    standing, starts = check.standing, check.standing.history.starts
     for earlier, later in pairwise(starts):
         if later.cursor < earlier.cursor:
             check.speaker.note(NoteCode.CURSOR_SET_BACK, detail=f"from {earlier.cursor} to {later.cursor}")
-    digests = {start.config_digest for start in starts} - set(check.standing.plan.earlier_selections)
-    if len(digests) > 1:
+    digests = {start.config_digest for start in starts} - set(standing.plan.earlier_selections)
+    if len(digests) > 1 or any(standing.wanted_by(start) is None for start in starts):
         check.speaker.note(NoteCode.CONFIG_CHANGED, detail=", ".join(sorted(digests)))
 
 
@@ -63,7 +62,8 @@ def _check_order(check: SinkCheck, *, expect_no_duplicates: bool) -> None:
         failed=history.failed,
         refused=[*history.refused, *lettered],
         elsewhere=standing.failed_elsewhere,
-        may_drop=standing.plan.may_drop,
+        # A later lane that wants less leaves out what an earlier one sent, as one that gives up does.
+        may_drop=standing.plan.may_drop or standing.selection_changed,
     )
     for column in (standing.columns or {}).values():
         examined = examine(column.units, causes)
@@ -106,7 +106,7 @@ def _was_given_up(check: SinkCheck, number: int) -> bool:
     """Whether an earlier lane left the unit out: it wrote a gap or dead letter, or its selection was another one."""
     rank, offset, standing = number & RANK_MASK, offset_of(number), check.standing
     claimed = any(rank in claim.ranks or not claim.ranks for claim in standing.history.claims_at(offset))
-    return claimed or offset in (standing.letters or ()) or bool(standing.plan.earlier_selections)
+    return claimed or offset in (standing.letters or ()) or standing.selection_changed
 
 
 def _check_stretches(check: SinkCheck, examined: Examined) -> None:
@@ -144,7 +144,11 @@ def _check_mark(check: SinkCheck, mark: Mark, low: int) -> None:
         if not check.standing.ledger_trimmed:
             check.speaker.about_all(FindingCode.LANE_START_MISSING, "an export mark")
         return
-    begin = own[-1].cursor
+    standing, begin = check.standing, own[-1].cursor
+    wanted = standing.wanted_by(own[-1])
+    later = [s for s in standing.history.starts if s.order > own[-1].order and s.cursor < mark.next_offset]
+    if wanted is None or any(standing.wanted_by(start) != wanted for start in later):
+        return  # what the lane had to count is not known, or the sums below are those of a lane that wants otherwise
     if begin >= low and check.sums.wanted_below(mark.next_offset) - check.sums.wanted_below(begin) > mark.accounted:
         detail = f"next offset {mark.next_offset}, counts {mark.accounted}"
         check.speaker.about_all(FindingCode.MARK_SHORT, detail)

@@ -73,7 +73,7 @@ MEANINGS = {
     FindingCode.NO_SUCH_EVENT: "the sink has a record of an event that the log does not have",
     FindingCode.NO_SUCH_PROJECTION: "the sink has a record that its event does not yield",
     FindingCode.EXPORTED_THOUGH_FILTERED: "the sink has a record that its selection leaves out",
-    FindingCode.EXPORTED_BEFORE_START: "the sink has a record from before its first lane start",
+    FindingCode.EXPORTED_BEFORE_START: "the sink has a record from before it began",
     FindingCode.ALTERED: "the sink's record is not what its event yields",
     FindingCode.WRONG_KEY: "the record's key is not its run id",
     FindingCode.UNREADABLE_RECORD: "the sink holds something that is no telemetry record of this topic",
@@ -89,7 +89,7 @@ MEANINGS = {
     FindingCode.CANARY_FOUND: "bytes that must never leave the events were found",
     FindingCode.TOO_FEW_EVENTS: "fewer events than the audit was told to expect",
     FindingCode.INCOMPLETE: "the sink has not come to the end of the log",
-    FindingCode.UNVERIFIABLE: "retention took what would be needed to prove this",
+    FindingCode.UNVERIFIABLE: "what would be needed to prove this is not there any more",
 }
 """One clause per code, for people."""
 

@@ -15,6 +15,13 @@ NEVER = 1 << 62
 """Above every offset: a gap that no later lane start limits."""
 
 UNDECODABLE = "undecodable"
+OVERSIZE = "oversize"
+"""The one detail of an undecodable event that is a matter of configuration."""
+
+START_AT = "start_at"
+COMMITTED = "committed"
+"""Origins of a lane's first cursor: the settings, for a topic that the sink had never met, or the sink's group."""
+
 RETENTION_LOST = "retention_lost"
 REFUSALS = frozenset({"export_rejected", "serialization", "schema_mismatch"})
 """Reasons that are a sink's verdict on one record, which therefore has a dead letter."""
@@ -42,6 +49,7 @@ class Claim:
     last: int
     ranks: frozenset[int]
     reason: str
+    detail: str
     entry: str
     order: int
     counts_below: int = NEVER
@@ -104,6 +112,13 @@ class History:
         """Lane starts but the first: each may have sent again what its predecessor had sent."""
         return self.starts[1:]
 
+    @property
+    def known_from(self) -> int:
+        """The first place that the ledger, as far as it goes back, knows a lane to have come to; NEVER without any."""
+        places = [(start.order, start.cursor) for start in self.starts[:1]]
+        places += [(mark.order, mark.next_offset) for mark in self.marks[:1]]
+        return min(places, default=(0, NEVER))[1]
+
     def claims_at(self, offset: int) -> Iterator[Claim]:
         """Every claim about the event at `offset`, counted or not. For single look-ups."""
         return (claim for claim in self.claims if claim.first <= offset <= claim.last)
@@ -137,7 +152,39 @@ class Ledger:
         self._findings = findings
         self._histories: dict[tuple[str, int], History] = {}
         self.topics_replaced: set[tuple[str, int]] = set()
-        self.trimmed = False
+        self.trimmed_partitions: set[int] = set()
+
+    @property
+    def trimmed(self) -> bool:
+        """Whether retention has removed any entry at all."""
+        return bool(self.trimmed_partitions)
+
+    def has_forgotten(self, sink_id: str, partition: int) -> bool:
+        """Whether retention may have removed entries about this sink and partition."""
+        places = self.history(sink_id, partition).health_partitions
+        return bool(self.trimmed_partitions & places) if places else self.trimmed
+
+    def begins(self, sink_id: str, partition: int) -> int | None:
+        """Where the sink's business on the partition began, not at the first event there ever was; None: unknown.
+
+        The worker that is the first of a sink to meet a topic takes what `start_at` says for all of its partitions, and
+        writes it down for the others. So a cursor that was there before the very first lane start is such a beginning,
+        if some lane start on another partition of the same topic tells of a first meeting.
+        """
+        history = self.history(sink_id, partition)
+        if not history.starts:
+            return None
+        first = history.starts[0]
+        met = first.origin == START_AT or (
+            first.origin == COMMITTED
+            and not self.has_forgotten(sink_id, partition)
+            and any(
+                owner == sink_id and other.starts and other.starts[0].origin == START_AT
+                for (owner, _), other in self._histories.items()
+                if other.topic_id == history.topic_id
+            )
+        )
+        return first.cursor if met else None
 
     def history(self, sink_id: str, partition: int) -> History:
         """Empty for a sink or partition that the ledger does not know."""
@@ -158,7 +205,8 @@ class Ledger:
         for read in reads:
             for message in read.messages:
                 self._take(message, read.partition, early=message.offset < ends.get(read.partition, 0))
-            self.trimmed = self.trimmed or read.low > 0
+            if read.low > 0:
+                self.trimmed_partitions.add(read.partition)
         for (sink_id, partition), history in self._histories.items():
             history.close()
             if len(history.health_partitions) > 1:
@@ -217,7 +265,7 @@ def _enter_gap(history: History, gap: Mapping[str, Any], entry: str, order: int)
     summed = 0
     for run in gap["runs"]:
         ranks = frozenset(RANKS[kind] for kind in run["kinds"] if kind in RANKS)
-        claim = Claim(run["first_offset"], run["last_offset"], ranks, gap["reason"], entry, order)
+        claim = Claim(run["first_offset"], run["last_offset"], ranks, gap["reason"], gap["detail"], entry, order)
         summed += (claim.last - claim.first + 1) * max(1, len(run["kinds"]))
         # A kind nobody knows claims nothing; leaving it out must not turn the run into a claim of the whole event.
         if len(ranks) == len(run["kinds"]):

@@ -68,8 +68,9 @@ Destination = KafkaDestination | FileDestination | NoDestination
 class SinkPlan:
     """One sink.
 
-    `start_at` is what the sink was told for a topic it has never met. `earlier_selections` holds, by the config digest
-    of a lane start, what the sink wanted then; any digest not named there stands for `selection`.
+    `start_at` is what the sink is told now for a topic it has never met. `config_digest` is that of a lane start under
+    the present configuration, `earlier_selections` holds, by such digests, what the sink wanted before. What a lane
+    wanted that started under any other digest nobody knows; where `config_digest` is None, it wanted `selection`.
     `max_resent_offsets` is the most source offsets that one re-sent stretch may span, None for no bound. `may_drop`:
     the sink's overflow policy gives records up; without it, records that come late after a restart are a finding.
     """
@@ -77,6 +78,7 @@ class SinkPlan:
     sink_id: str
     destination: Destination
     selection: Selection = Selection()
+    config_digest: str | None = None
     earlier_selections: Mapping[str, Selection] = field(default_factory=dict)
     start_at: Literal["earliest", "latest"] = "earliest"
     max_resent_offsets: int | None = None
@@ -85,11 +87,15 @@ class SinkPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetterPlan:
-    """The dead letters, on the cluster of the events. With `raw`, letters hold raw keys and values on purpose."""
+    """The dead letters, on the cluster of the events. With `raw`, letters hold raw keys and values on purpose.
+
+    `config_digest`: see `SinkPlan`.
+    """
 
     topic: str
     lane_id: str = DEFAULT_DEAD_LETTER_LANE
     raw: bool = False
+    config_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,8 @@
     }
 
 A sink with `topic` is read from Kafka, one with `file` from files, any other cannot be read back. Further keys of a
-sink: `selection` (`kinds`, `families`, `agents`), `earlier_selections` (by config digest), `start_at`,
-`max_resent_offsets` and `may_drop`. Unknown keys are errors.
+sink: `selection` (`kinds`, `families`, `agents`), `config_digest`, `earlier_selections` (by config digest), `start_at`,
+`max_resent_offsets` and `may_drop`; the dead letters may have a `config_digest`, too. Unknown keys are errors.
 """
 
 import json
@@ -53,6 +53,8 @@ def plan_to_json(plan: AuditPlan) -> str:
     if plan.dead_letter is not None:
         letters = plan.dead_letter
         form["dead_letter"] = {"topic": letters.topic, "lane_id": letters.lane_id, "raw": letters.raw}
+        if letters.config_digest is not None:
+            form["dead_letter"]["config_digest"] = letters.config_digest
     return json.dumps(form, indent=2)
 
 
@@ -89,6 +91,8 @@ def _sink_form(sink: SinkPlan) -> dict[str, Any]:
         case NoDestination():
             pass
     form["selection"] = _selection_form(sink.selection)
+    if sink.config_digest is not None:
+        form["config_digest"] = sink.config_digest
     if sink.earlier_selections:
         form["earlier_selections"] = {
             digest: _selection_form(selection) for digest, selection in sink.earlier_selections.items()
@@ -109,6 +113,7 @@ def _sink(form: "_Form") -> SinkPlan:
         sink_id=form.text("sink_id"),
         destination=_destination(form),
         selection=Selection() if selection is None else _selection(selection),
+        config_digest=form.text("config_digest") if form.has("config_digest") else None,
         earlier_selections={} if earlier is None else {digest: _selection(one) for digest, one in earlier.each()},
         start_at=_start_at(form),
         max_resent_offsets=form.number("max_resent_offsets"),
@@ -148,6 +153,7 @@ def _dead_letter(form: "_Form") -> DeadLetterPlan:
         topic=form.text("topic"),
         lane_id=form.text("lane_id") if form.has("lane_id") else DEFAULT_DEAD_LETTER_LANE,
         raw=form.flag("raw", otherwise=False),
+        config_digest=form.text("config_digest") if form.has("config_digest") else None,
     )
     form.refuse_others()
     return letters

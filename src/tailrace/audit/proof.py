@@ -10,7 +10,7 @@ from tailrace.audit.plan import AuditOptions, AuditPlan, FileDestination, KafkaD
 from tailrace.audit.reading import Gathered, Gathering, forget
 from tailrace.audit.report import AuditReport, PartitionEnds, SinkReport
 from tailrace.audit.sink_check import SinkCheck
-from tailrace.audit.standing import Standing, Totals
+from tailrace.audit.standing import Doubt, Standing, Totals
 from tailrace.audit.verdicts import Judge, Readable, Unreadable
 from tailrace.audit.wire import Schemas
 
@@ -36,8 +36,9 @@ def audit(plan: AuditPlan, options: AuditOptions, evidence: Evidence) -> AuditRe
 def _all_lanes(plan: AuditPlan) -> list[SinkPlan]:
     """The plan's sinks and, as one more, the lane of the dead letters."""
     lanes = list(plan.sinks)
-    if plan.dead_letter is not None:
-        lanes.append(SinkPlan(sink_id=plan.dead_letter.lane_id, destination=KafkaDestination(plan.dead_letter.topic)))
+    if (letters := plan.dead_letter) is not None:
+        destination = KafkaDestination(letters.topic)
+        lanes.append(SinkPlan(sink_id=letters.lane_id, destination=destination, config_digest=letters.config_digest))
     ids = [lane.sink_id for lane in lanes]
     if len(set(ids)) != len(ids):
         raise PlanInvalid("sinks", "two lanes have the same id")
@@ -82,10 +83,10 @@ class _Proof:
         for message in read.messages:
             events += 1
             match judge.judge(read.partition, message.offset, message.value):
-                case Unreadable():
+                case Unreadable(oversize=oversize):
                     letter = letter_digest(message.value)
                     for check in checks:
-                        check.unreadable(message.offset, letter)
+                        check.unreadable(message.offset, letter, oversize=oversize)
                 case Readable() as readable:
                     event = EventView(self._schemas.record, readable, message, judge)
                     for check in checks:
@@ -115,7 +116,8 @@ class _Proof:
             floor=0 if arrivals is None else arrivals.floor(partition),
             failed_elsewhere=gathered.failed_elsewhere(sink_id, partition),
             letters=letters,
-            ledger_trimmed=gathered.ledger.trimmed,
+            ledger_trimmed=gathered.ledger.has_forgotten(sink_id, partition),
+            begins=gathered.ledger.begins(sink_id, partition),
             dead_letter_lane=is_letters,
         )
 
@@ -128,8 +130,10 @@ class _Proof:
             check.speaker.about_all(FindingCode.INCOMPLETE, f"cursor {cursor}, events end at {check.sums.end}")
         if check.totals.gone_offsets:
             check.speaker.about_all(FindingCode.UNVERIFIABLE, f"{check.totals.gone_offsets} offsets below {read.low}")
-        if check.totals.unverifiable and isinstance(check.standing.plan.destination, KafkaDestination):
-            check.speaker.about_all(FindingCode.UNVERIFIABLE, f"{check.totals.unverifiable} records of the sink")
+        for doubt, units in sorted(check.doubts.items()):
+            # Files are bounded on purpose, and say so from the beginning.
+            if doubt is not Doubt.SINK_TRIMMED or isinstance(check.standing.plan.destination, KafkaDestination):
+                check.speaker.about_all(FindingCode.UNVERIFIABLE, f"{units} records {doubt}")
 
     def _check_refused_letters(self, check: SinkCheck, low: int) -> None:
         """A letter is written before its gap: a crash in between leaves it to a lane that may fare better."""

@@ -1,14 +1,15 @@
 """One sink on one events partition: event after event, everything it had to get is put where it belongs."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from tailrace.audit.arrivals import Column
 from tailrace.audit.findings import FindingCode, Findings, NoteCode
-from tailrace.audit.ledger import REFUSALS, RETENTION_LOST, UNDECODABLE, Claim, ClaimSweep
+from tailrace.audit.ledger import OVERSIZE, REFUSALS, RETENTION_LOST, UNDECODABLE, Claim, ClaimSweep
 from tailrace.audit.rules import KINDS, WHOLE_EVENT, offset_of, unit
-from tailrace.audit.standing import EventSums, Speaker, Standing, Totals
+from tailrace.audit.standing import Doubt, EventSums, Speaker, Standing, Totals
 
 SECOND_LOOKS = 20
 """Differing records per sink and partition that are read once more to name the fields; the others are only counted."""
@@ -46,10 +47,13 @@ class SinkCheck:
         self.speaker = Speaker(standing.plan.sink_id, standing.partition, findings, notes)
         self.totals = Totals()
         self.sums = EventSums()
+        self.doubts: Counter[Doubt] = Counter()
         self._sweep = ClaimSweep(standing.history)
         self._found = _found(standing.columns)
         self._cursor = -1 if standing.cursor is None else standing.cursor
         self._first_offset = standing.first_offset
+        self._owed_from = standing.owed_from
+        self._changed = standing.selection_changed
         self._marked_offset = standing.marked_offset
         self._looks = 0
 
@@ -68,9 +72,13 @@ class SinkCheck:
             self._count(event.offset, 1, wanted=1)
             self._missed(unit(event.offset, WHOLE_EVENT), whole)
             return
-        selection = self.standing.selection_at(event.offset)
-        admitted = [selection.admits(KINDS[one.rank], event.family, event.agent) for one in event.wanted]
-        self._count(event.offset, len(event.wanted), wanted=sum(admitted))
+        # As far as that can be known: nobody can count on what a lane of unknown configuration wanted.
+        selection = self.standing.selection_at(event.offset) if self._changed else self.standing.plan.selection
+        admitted = [
+            None if selection is None else selection.admits(KINDS[one.rank], event.family, event.agent)
+            for one in event.wanted
+        ]
+        self._count(event.offset, len(event.wanted), wanted=admitted.count(True))
         for one, is_admitted in zip(event.wanted, admitted, strict=True):
             self._place(event, one, [c for c in claims if one.rank in c.ranks or c is whole], admitted=is_admitted)
         ranks = {one.rank for one in event.wanted}
@@ -78,9 +86,13 @@ class SinkCheck:
             if not claim.ranks <= ranks:
                 self.speaker.about_offset(FindingCode.GAP_OF_NOTHING, event.offset, detail="kinds it does not yield")
 
-    def unreadable(self, offset: int, letter: bytes) -> None:
-        """An event nobody can read; `letter` is the digest its dead letter has."""
-        self._count(offset, 1, wanted=1)
+    def unreadable(self, offset: int, letter: bytes, *, oversize: bool = False) -> None:
+        """An event nobody can read; `letter` is the digest its dead letter has.
+
+        `oversize`: nobody can under the present configuration, and a lane of another one may have read it.
+        """
+        unsure = oversize and self._is_unsure(offset)
+        self._count(offset, 1, wanted=0 if unsure else 1)
         reasons = REFUSALS if self.standing.dead_letter_lane else {UNDECODABLE}
         claims = self._sweep.at(offset)
         accounting = [claim for claim in claims if not claim.ranks and claim.reason in reasons]
@@ -93,13 +105,15 @@ class SinkCheck:
             for sink_partition, row in places:
                 if self._column(sink_partition).digest(row) != letter:
                     self.speaker.about_offset(FindingCode.ALTERED, offset, detail="digest of the event")
-        self._settle(unit(offset, WHOLE_EVENT), accounting, exported=bool(places))
+        elif unsure:
+            places = [place for rank in range(len(KINDS)) for place in self._found.pop(unit(offset, rank), [])]
+        self._settle(unit(offset, WHOLE_EVENT), accounting, exported=bool(places), owed=not unsure)
 
     def _readable_for_letters(self, event: ReadableEvent, claims: Sequence[Claim]) -> None:
         for claim in claims:
             self._false_claim(event.offset, claim)
         letter = self._found.pop(unit(event.offset, WHOLE_EVENT), None)
-        if letter is not None and event.is_doubtful():
+        if letter is not None and (event.is_doubtful() or self._is_unsure(event.offset)):
             self.speaker.note(NoteCode.DOUBTFUL_EVENT, event.offset)
             self._count(event.offset, 1, wanted=1)
             self.totals.exported += 1
@@ -115,12 +129,17 @@ class SinkCheck:
         for claim in claims:
             if claim.ranks:
                 continue
-            if claim.reason == UNDECODABLE and event.is_doubtful():
+            otherwise = claim.detail == OVERSIZE and self._is_unsure(event.offset)
+            if claim.reason == UNDECODABLE and (otherwise or event.is_doubtful()):
                 self.speaker.note(NoteCode.DOUBTFUL_EVENT, event.offset)
                 rightly = claim
             else:
                 self._false_claim(event.offset, claim)
         return rightly
+
+    def _is_unsure(self, offset: int) -> bool:
+        """Whether a lane of unknown configuration may have dealt with the event at some time."""
+        return self._changed and None in self.standing.selections_over(offset)
 
     def _false_claim(self, offset: int, claim: Claim) -> None:
         if claim.reason == RETENTION_LOST:
@@ -130,25 +149,30 @@ class SinkCheck:
         else:
             self.speaker.about_offset(FindingCode.GAP_OF_NOTHING, offset, detail=claim.reason)
 
-    def _place(self, event: ReadableEvent, one: Wanted, claiming: Sequence[Claim], *, admitted: bool) -> None:
+    def _place(self, event: ReadableEvent, one: Wanted, claiming: Sequence[Claim], *, admitted: bool | None) -> None:
         number, kind = unit(event.offset, one.rank), KINDS[one.rank]
         places = self._found.pop(number, [])
         for sink_partition, row in places:
             column = self._column(sink_partition)
             if column.digest(row) != one.content():
                 self._differing(number, one, sink_partition, column.places[row])
-        if admitted:
-            self._settle(number, claiming, exported=bool(places))
+        if admitted is not False:
+            self._settle(number, claiming, exported=bool(places), owed=admitted is True)
             return
         self.totals.filtered += 1
-        if any(one.rank in claim.ranks for claim in claiming):
+        claimed = any(one.rank in claim.ranks for claim in claiming)
+        if not claimed and not places:
+            return
+        over = self.standing.selections_over(event.offset)
+        if any(selection is None or selection.admits(kind, event.family, event.agent) for selection in over):
+            return  # a lane of before wanted it, or may have
+        if claimed:
             self.speaker.about_unit(FindingCode.GAP_OF_FILTERED, number)
-        earlier = self.standing.selections_over(event.offset)
-        if places and not any(selection.admits(kind, event.family, event.agent) for selection in earlier):
+        if places:
             self.speaker.about_unit(FindingCode.EXPORTED_THOUGH_FILTERED, number)
 
-    def _settle(self, number: int, claims: Sequence[Claim], *, exported: bool) -> None:
-        """Put a unit that the sink wants where it belongs."""
+    def _settle(self, number: int, claims: Sequence[Claim], *, exported: bool, owed: bool = True) -> None:
+        """Put a unit where it belongs that the sink wants, or, not `owed`, that nobody knows whether it wanted."""
         offset, standing = offset_of(number), self.standing
         self._claimed_twice(number, claims)
         if exported:
@@ -163,20 +187,28 @@ class SinkCheck:
             self.totals.before_start += 1
         elif offset >= self._cursor:
             self.totals.pending += 1
-            if offset < self._marked_offset and not self._cannot_be_seen(number):
+            if owed and offset < self._marked_offset and not self._cannot_be_seen(number):
                 self.speaker.about_unit(FindingCode.MARK_AHEAD, number)
         else:
-            self._absent(number)
+            self._absent(number, owed=owed)
 
-    def _absent(self, number: int) -> None:
+    def _absent(self, number: int, *, owed: bool) -> None:
         """A unit below the cursor that nothing accounts for."""
         if self._cannot_be_seen(number):
             self.totals.trusted += 1
         elif number < self.standing.floor and not self._needs_a_gap(number):
-            self.totals.unverifiable += 1
+            self._doubt(Doubt.SINK_TRIMMED)
+        elif not owed:
+            self._doubt(Doubt.CONFIG_UNKNOWN)
+        elif offset_of(number) < self._owed_from:
+            self._doubt(Doubt.LEDGER_TRIMMED)
         else:
             self.totals.missing += 1
             self.speaker.about_unit(FindingCode.MISSING, number)
+
+    def _doubt(self, doubt: Doubt) -> None:
+        self.totals.unverifiable += 1
+        self.doubts[doubt] += 1
 
     def _cannot_be_seen(self, number: int) -> bool:
         return self.standing.columns is None and not self._needs_a_gap(number)

@@ -5,12 +5,21 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from tailrace.audit.arrivals import Column
 from tailrace.audit.findings import FindingCode, Findings, NoteCode
-from tailrace.audit.ledger import History
+from tailrace.audit.ledger import History, LaneStart
 from tailrace.audit.plan import Selection, SinkPlan
 from tailrace.audit.rules import name_of
+
+
+class Doubt(StrEnum):
+    """Why nobody can tell whether a record that is not there was ever owed, or has been there."""
+
+    SINK_TRIMMED = "removed by the sink's own retention"
+    LEDGER_TRIMMED = "from before what the ledger still tells"
+    CONFIG_UNKNOWN = "of lanes whose configuration the audit was not told"
 
 
 @dataclass(slots=True)
@@ -19,7 +28,7 @@ class Totals:
 
     For the dead-letter lane, and for an event nobody can read, the unit is the event. `pending` is not exported yet and
     above the cursor, `before_start` older than a sink that began with the latest event, `trusted` below the cursor of a
-    sink that cannot be read back, `unverifiable` removed by the sink's own retention, `missing` a finding.
+    sink that cannot be read back, `unverifiable` neither there nor lost for sure (see `Doubt`), `missing` a finding.
 
     Beside the units: `duplicates` are copies more than one, `gone_offsets` offsets below the cursor that the events
     topic no longer has, `gone_records` records of such offsets.
@@ -64,7 +73,8 @@ class Standing:
     """What is known of one sink on one partition before its events are looked at.
 
     `columns` is None for a sink that cannot be read back. `floor` is the unit below which the sink itself has removed
-    records. `failed_elsewhere`: see `Causes`. `letters` holds the offsets at which this sink has refused a record by
+    records. `begins` is where the sink's business begins if the ledger tells that it is not the first event there ever
+    was. `failed_elsewhere`: see `Causes`. `letters` holds the offsets at which this sink has refused a record by
     the dead letters, None where there are none to look at.
     """
 
@@ -77,13 +87,19 @@ class Standing:
     failed_elsewhere: bool = False
     letters: frozenset[int] | None = None
     ledger_trimmed: bool = False
+    begins: int | None = None
     dead_letter_lane: bool = False
 
     @property
     def first_offset(self) -> int:
-        """Where the sink's business begins: with its first lane start if it begins at the latest event, else at 0."""
-        starts = self.history.starts
-        return starts[0].cursor if self.plan.start_at == "latest" and starts else 0
+        """Where the sink's business begins."""
+        return self.begins or 0
+
+    @property
+    def owed_from(self) -> int:
+        """From here on everything is owed for sure; below, a sink that began late may never have owed it."""
+        forgotten = self.begins is None and self.ledger_trimmed and self.plan.start_at == "latest"
+        return self.history.known_from if forgotten else 0
 
     @property
     def marked_offset(self) -> int:
@@ -98,21 +114,28 @@ class Standing:
         marks = [m for m in self.history.marks if m.early and m.order > last.order and m.start_id == last.start_id]
         return max((mark.next_offset for mark in marks), default=-1)
 
-    def selection_at(self, offset: int) -> Selection:
+    def wanted_by(self, start: LaneStart) -> Selection | None:
+        """What the lane wanted that started so; None: its configuration is not known."""
+        plan = self.plan
+        if plan.config_digest != start.config_digest and start.config_digest in plan.earlier_selections:
+            return plan.earlier_selections[start.config_digest]
+        return plan.selection if plan.config_digest in (None, start.config_digest) else None
+
+    @property
+    def selection_changed(self) -> bool:
+        """Whether some lane wanted something else than the plan says, or nobody knows what."""
+        return any(self.wanted_by(start) != self.plan.selection for start in self.history.starts)
+
+    def selection_at(self, offset: int) -> Selection | None:
         """What the lane wanted that dealt with the event last: the last one to start at or below it."""
-        if self.plan.earlier_selections:
-            for start in reversed(self.history.starts):
-                if start.cursor <= offset:
-                    return self.plan.earlier_selections.get(start.config_digest, self.plan.selection)
+        for start in reversed(self.history.starts):
+            if start.cursor <= offset:
+                return self.wanted_by(start)
         return self.plan.selection
 
-    def selections_over(self, offset: int) -> list[Selection]:
+    def selections_over(self, offset: int) -> list[Selection | None]:
         """What every lane wanted that may have dealt with the event at some time."""
-        return [
-            self.plan.earlier_selections.get(start.config_digest, self.plan.selection)
-            for start in self.history.starts
-            if start.cursor <= offset
-        ]
+        return [self.wanted_by(start) for start in self.history.starts if start.cursor <= offset]
 
     def given_up_after_sending(self, offset: int) -> bool:
         """Whether one lane may have sent what a later attempt gave up: after a restart, a failure or a refusal."""

@@ -62,7 +62,7 @@ def _row(sink: SinkReport) -> dict[str, str]:
         "above cursor": str(totals.pending),
         "before start": str(totals.before_start),
         "not readable back": str(totals.trusted),
-        "removed by sink": str(totals.unverifiable),
+        "not provable": str(totals.unverifiable),
         "missing": str(totals.missing),
         "duplicates": str(totals.duplicates),
         "offsets gone": str(totals.gone_offsets),

@@ -21,7 +21,12 @@ class Readable:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """An event that no sink can get; every lane has to account for it."""
+    """An event that no sink can get; every lane has to account for it.
+
+    `oversize`: it is over the limit of the present configuration, and nobody has looked further.
+    """
+
+    oversize: bool = False
 
 
 class Judge:
@@ -39,7 +44,7 @@ class Judge:
     def judge(self, partition: int, offset: int, value: bytes | None) -> Readable | Unreadable:
         """What the event at this place is."""
         if value is None or len(value) > self._max_event_bytes:
-            return Unreadable()
+            return Unreadable(oversize=value is not None)
         framed = self._schemas.take_apart(value)
         reader = self._schemas.event
         if framed is None or framed.schema is None or not framed.schema.safe:

@@ -55,7 +55,7 @@ from tailrace.settings.budget import (
     sink_producer_properties,
 )
 from tailrace.settings.checks import DEAD_LETTER_LANE_ID
-from tailrace.settings.digest import lane_digest
+from tailrace.settings.digest import lane_digest, letters_digest
 from tailrace.settings.kafka import KafkaSettings, Property
 from tailrace.settings.sinks import (
     DurableTraceSettings,
@@ -232,7 +232,7 @@ def _lane_plans(around: Surroundings) -> list[_LanePlan]:
                 DeadLetterSink(  # type: ignore[arg-type]
                     shipper, settings.events.topic, settings.events.group, raw=settings.dead_letter.raw
                 ),
-                "dead_letter",
+                letters_digest(settings),
                 paces=False,
             )
         )

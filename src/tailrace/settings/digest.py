@@ -1,6 +1,7 @@
 """A short name for what decides which records a sink gets, for the ledger's lane starts."""
 
 import json
+from collections.abc import Sequence
 from hashlib import sha256
 
 from tailrace.settings.tree import Settings
@@ -14,4 +15,13 @@ def lane_digest(settings: Settings, sink_id: str) -> str:
     """
     selection = settings.sinks[sink_id].selection.rule()
     facts = [sorted(selection.kinds), sorted(selection.families), sorted(selection.agents)]
-    return sha256(json.dumps([*facts, settings.events.max_event_bytes]).encode()).hexdigest()[:16]
+    return _digest([*facts, settings.events.max_event_bytes])
+
+
+def letters_digest(settings: Settings) -> str:
+    """As `lane_digest`, for the lane of the dead letters: of the settings, only the largest event matters to it."""
+    return _digest(["dead_letter", settings.events.max_event_bytes])
+
+
+def _digest(facts: Sequence[object]) -> str:
+    return sha256(json.dumps(facts).encode()).hexdigest()[:16]

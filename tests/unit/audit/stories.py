@@ -148,6 +148,8 @@ class Story:
     cursors: dict[str, dict[int, int]] = field(default_factory=dict)
     raw_letters: bool = False
     with_letters: bool = True
+    letters_digest: str | None = None
+    max_event_bytes: int = MAX_EVENT_BYTES
 
     @property
     def plan(self) -> AuditPlan:
@@ -157,9 +159,13 @@ class Story:
             group="group",
             health_topic="health",
             sinks=tuple(sink.plan for sink in self.sinks.values()),
-            dead_letter=DeadLetterPlan(topic="letters", raw=self.raw_letters) if self.with_letters else None,
-            max_event_bytes=MAX_EVENT_BYTES,
+            dead_letter=self._letters if self.with_letters else None,
+            max_event_bytes=self.max_event_bytes,
         )
+
+    @property
+    def _letters(self) -> DeadLetterPlan:
+        return DeadLetterPlan(topic="letters", raw=self.raw_letters, config_digest=self.letters_digest)
 
     def audit(self, options: AuditOptions | None = None) -> AuditReport:
         return audit(self.plan, options or AuditOptions(), StoryEvidence(self))

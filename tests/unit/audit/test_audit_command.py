@@ -17,6 +17,7 @@ from tailrace.audit import (
 from tailrace.cli import app
 from tailrace.cli.audit import plan_of
 from tailrace.settings.checks import DEAD_LETTER_LANE_ID
+from tailrace.settings.digest import lane_digest, letters_digest
 from tests.unit.settings.written import PLAIN, loaded, with_section, with_sink
 
 ELSEWHERE = (
@@ -46,6 +47,9 @@ def test_what_a_sink_wants_and_how_it_may_behave_is_carried_over(tmp_path: Path)
     settings = loaded(tmp_path, with_sink("billing", ELSEWHERE))
     analytics, billing, diagnostic = plan_of(settings, Path("/srv")).sinks
     assert billing.selection == Selection(frozenset({"usage"}), frozenset({"model"}), frozenset({"a-1"}))
+    assert (analytics.config_digest, billing.config_digest) == tuple(
+        lane_digest(settings, sink_id) for sink_id in ("analytics", "billing")
+    )
     assert (analytics.start_at, billing.start_at) == ("earliest", "latest")
     assert billing.max_resent_offsets == 500 + 3_000 + 200
     assert (analytics.may_drop, diagnostic.may_drop) == (False, True)
@@ -55,7 +59,40 @@ def test_dead_letters_are_read_if_there_are_any(tmp_path: Path) -> None:
     assert plan_of(loaded(tmp_path), Path("/srv")).dead_letter is None
     settings = loaded(tmp_path, with_section("dead_letter: {topic: letters, raw: true}"))
     letters = plan_of(settings, Path("/srv")).dead_letter
-    assert letters == DeadLetterPlan(topic="letters", lane_id=DEAD_LETTER_LANE_ID, raw=True)
+    assert letters == DeadLetterPlan(
+        topic="letters", lane_id=DEAD_LETTER_LANE_ID, raw=True, config_digest=letters_digest(settings)
+    )
+
+
+def test_what_a_sink_wanted_under_earlier_configurations_is_told_by_their_digests(tmp_path: Path) -> None:
+    """One that had another limit on events is left out: what it did to an event of some size nobody can say."""
+    settings = loaded(tmp_path, with_sink("billing", ELSEWHERE))
+    former = loaded(tmp_path, with_sink("billing", ELSEWHERE.replace("kinds: [usage]", "kinds: [usage, progress]")))
+    other_limit = loaded(
+        tmp_path, with_sink("old", "{kind: test}").replace("events:\n", "events:\n  max_event_bytes: 500000\n")
+    )
+    analytics, billing, _ = plan_of(settings, Path("/srv"), [former, settings, other_limit]).sinks
+    assert analytics.earlier_selections == {}
+    assert dict(billing.earlier_selections) == {
+        lane_digest(former, "billing"): Selection(
+            frozenset({"usage", "progress"}), frozenset({"model"}), frozenset({"a-1"})
+        )
+    }
+
+
+def test_another_limit_on_events_is_another_configuration_for_the_dead_letters(tmp_path: Path) -> None:
+    larger = PLAIN.replace("events:\n", "events:\n  max_event_bytes: 500000\n")
+    assert letters_digest(loaded(tmp_path)) != letters_digest(loaded(tmp_path, larger))
+    other_sinks = loaded(tmp_path, with_sink("billing", ELSEWHERE))
+    assert letters_digest(loaded(tmp_path)) == letters_digest(other_sinks)
+
+
+def test_an_earlier_configuration_that_is_none_is_a_wrong_usage(tmp_path: Path) -> None:
+    file = tmp_path / "tailrace.yaml"
+    file.write_text(PLAIN, encoding="utf-8")
+    ended = CliRunner().invoke(app, ["audit", "-c", str(file), "--earlier-config", str(tmp_path / "nowhere.yaml")])
+    assert ended.exit_code == 2
+    assert "nowhere.yaml" in ended.stderr
 
 
 def test_the_plan_of_a_configuration_can_be_handed_to_another_process(tmp_path: Path) -> None:

@@ -726,7 +726,7 @@ def test_a_canary_is_found_wherever_it_is(place: Callable[[Story], None]) -> Non
     assert_found(story, FindingCode.CANARY_FOUND, options)
 
 
-SECRETS = ["größer", "漢字", 'a "word"', "back\\slash", "line\nbreak", "emoji \U0001f600"]
+SECRETS = ["größer", 'größer "als"', "漢字", 'a "word"', "back\\slash", "line\nbreak", "emoji \U0001f600"]
 
 
 @pytest.mark.parametrize("secret", SECRETS)

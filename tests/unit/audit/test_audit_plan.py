@@ -30,6 +30,7 @@ FULL = AuditPlan(
             sink_id="analytics",
             destination=KafkaDestination("telemetry.analytics", Cluster({"bootstrap.servers": "127.0.0.1:9093"})),
             selection=Selection(frozenset({"usage"}), frozenset({"model"}), frozenset({"agent-1"})),
+            config_digest="4567",
             earlier_selections={"0123": Selection(kinds=frozenset({"progress"}))},
             start_at="latest",
             max_resent_offsets=500,
@@ -39,7 +40,7 @@ FULL = AuditPlan(
         SinkPlan(sink_id="local", destination=FileDestination(Path("/tmp/local.jsonl"), 7)),  # noqa: S108 - never opened
         SinkPlan(sink_id="otel", destination=NoDestination()),
     ),
-    dead_letter=DeadLetterPlan(topic="letters", lane_id="letters", raw=True),
+    dead_letter=DeadLetterPlan(topic="letters", lane_id="letters", raw=True, config_digest="89ab"),
     max_event_bytes=1_000,
     schema_directories=(Path("/schemas"),),
 )
@@ -88,6 +89,8 @@ def test_a_printed_plan_shows_no_property_of_a_cluster() -> None:
         ({"sinks": [{"sink_id": "s", "selection": {"kind": []}}]}, "sinks[0].selection.kind"),
         ({"sinks": [{"sink_id": "s", "earlier_selections": {"d": 1}}]}, "sinks[0].earlier_selections.d"),
         ({"dead_letter": {"lane_id": "x"}}, "dead_letter.topic"),
+        ({"sinks": [{"sink_id": "s", "config_digest": ""}]}, "sinks[0].config_digest"),
+        ({"dead_letter": {"topic": "t", "config_digest": 5}}, "dead_letter.config_digest"),
         ({"dead_letter": {"topic": "t", "raw": 1}}, "dead_letter.raw"),
         ({"max_event_bytes": True}, "max_event_bytes"),
         ({"schema_directories": [1]}, "schema_directories"),
