@@ -147,8 +147,8 @@ def _check_mark(check: SinkCheck, mark: Mark, low: int) -> None:
     standing, begin = check.standing, own[-1].cursor
     wanted = standing.wanted_by(own[-1])
     later = [s for s in standing.history.starts if s.order > own[-1].order and s.cursor < mark.next_offset]
-    if wanted is None or any(standing.wanted_by(start) != wanted for start in later):
-        return  # what the lane had to count is not known, or the sums below are those of a lane that wants otherwise
+    if any(standing.wanted_by(start) != wanted for start in later):
+        return  # the sums are those of a lane that wants otherwise
     if begin >= low and check.sums.wanted_below(mark.next_offset) - check.sums.wanted_below(begin) > mark.accounted:
         detail = f"next offset {mark.next_offset}, counts {mark.accounted}"
         check.speaker.about_all(FindingCode.MARK_SHORT, detail)

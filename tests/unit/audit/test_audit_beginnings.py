@@ -103,9 +103,9 @@ def test_with_nothing_left_of_a_partition_in_the_ledger_nothing_below_the_cursor
     assert FindingCode.MISSING not in story.codes()
 
 
-def shared_by_two_workers(*, trimmed: bool) -> Story:
+def shared_by_two_workers(*, trimmed: bool, origin: CursorOrigin = CursorOrigin.COMMITTED) -> Story:
     """One met the topic first, on partition 1, and wrote down where the sink begins on partition 0, too."""
-    story, _ = begun(CursorOrigin.COMMITTED, start_at="latest", trimmed=trimmed)
+    story, _ = begun(origin, start_at="latest", trimmed=trimmed)
     start = story.entries("analytics", LaneStarted, 1)[0]
     assert isinstance(start.entry, LaneStarted)
     start.entry = replace(start.entry, cursor_origin=CursorOrigin.START_AT)
@@ -119,6 +119,11 @@ def test_a_beginning_that_another_worker_wrote_down_is_one() -> None:
     story = shared_by_two_workers(trimmed=False)
     assert story.codes(AuditOptions(require_complete=True)) == set()
     assert totals(story)[0] > 10
+
+
+@pytest.mark.parametrize("origin", [CursorOrigin.LEDGER, CursorOrigin.NEW_PARTITION, CursorOrigin.RETENTION_LOST])
+def test_what_was_not_in_the_sinks_group_nobody_wrote_down_there(origin: CursorOrigin) -> None:
+    assert shared_by_two_workers(trimmed=False, origin=origin).codes() == {FindingCode.MISSING}
 
 
 def test_unless_earlier_lane_starts_of_the_partition_may_have_been_forgotten() -> None:

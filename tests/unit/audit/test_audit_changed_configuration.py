@@ -6,9 +6,9 @@ import pytest
 
 from tailrace.audit import AuditOptions, FindingCode, NoteCode, Selection
 from tailrace.domain.kinds import FailureKind
-from tailrace.domain.ledger import ExportMark, Gap, LaneStarted
-from tests.unit.audit.corruptions import add_gap, copy_of, first, last, remove, rewrite
-from tests.unit.audit.stories import LETTERS, Story, Temper, Written, letter_of, story_of
+from tailrace.domain.ledger import ExportMark, Gap, LaneStarted, SinkFailed
+from tests.unit.audit.corruptions import add_gap, copy_of, drop_entries, first, lane_of, last, remove, rewrite
+from tests.unit.audit.stories import LETTERS, Story, Temper, Unit, Written, letter_of, story_of
 
 USAGE = Selection(kinds=frozenset({"usage"}))
 CHANGE = 20
@@ -119,12 +119,15 @@ def test_a_gap_of_an_earlier_lane_is_believed_and_not_measured_by_todays_selecti
 
 def test_a_gap_of_what_no_lane_ever_wanted_is_found_all_the_same() -> None:
     story = changed(Selection(kinds=frozenset({"usage", "cost_estimate"})), USAGE, told=True)
-    add_gap(story, "analytics", [(o, o, ("progress",)) for _, o, k in [_progress_after_the_change(story)]])
+    _, offset, kind = _after_the_change(story, "progress")
+    add_gap(story, "analytics", [(offset, offset, (kind,))])
     assert story.codes() == {FindingCode.GAP_OF_FILTERED}
 
 
-def _progress_after_the_change(story: Story) -> tuple[int, int, str]:
-    return next(r.unit for r in story.sinks["local"].records if r.unit[2] == "progress" and r.unit[:2] > (0, CHANGE))
+def _after_the_change(story: Story, kind: str) -> Unit:
+    """The first unit of this kind on partition 0 that the later lane dealt with."""
+    units = (record.unit for record in story.sinks["local"].records)
+    return next(unit for unit in units if unit[0] == 0 and unit[1] >= CHANGE and unit[2] == kind)
 
 
 @pytest.mark.parametrize("told", [False, True])
@@ -167,6 +170,71 @@ def test_beside_a_worker_that_still_runs_with_the_configuration_of_before_nothin
     sink.plan = replace(sink.plan, selection=USAGE, config_digest=NOW)
     assert story.codes() == set()
     assert NoteCode.CONFIG_CHANGED in story.notes()
+
+
+def test_a_mark_beside_such_a_worker_claims_nothing_that_could_be_checked() -> None:
+    story = story_of(1, Temper(stops_early=True), count=80, poison_rate=0.0)
+    sink, cursor = story.sinks["analytics"], story.cursors["analytics"][0]
+    sink.records = [r for r in sink.records if r.unit[0] == 1 or r.unit[1] < cursor]
+    (mark,) = story.entries("analytics", ExportMark, 0)
+    assert isinstance(mark.entry, ExportMark)
+    mark.entry = replace(mark.entry, next_offset=story.ends[0], exported=1_000)
+    assert story.codes() == {FindingCode.MARK_AHEAD}
+    sink.plan = replace(sink.plan, config_digest=NOW)
+    assert story.codes() == set()
+
+
+def test_what_an_earlier_lane_sent_beyond_the_change_it_may_have_wanted() -> None:
+    story = changed(Selection(), USAGE)
+    sent = _after_the_change(story, "progress")
+    records = story.sinks["analytics"].records
+    behind = next(i for i, record in enumerate(records) if record.unit[:2] >= (0, CHANGE))
+    records.insert(behind, copy_of(next(r for r in story_of(1, count=80).sinks["analytics"].records if r.unit == sent)))
+    assert story.codes() == set()
+
+
+def test_what_the_plan_calls_its_own_digest_it_cannot_call_an_earlier_one() -> None:
+    story = changed(USAGE, USAGE, told=True)
+    sink = story.sinks["analytics"]
+    sink.plan = replace(sink.plan, earlier_selections={BEFORE: USAGE, NOW: Selection()})
+    assert story.codes() == set()
+
+
+def test_an_undecodable_event_owes_its_gap_whatever_the_configuration_was() -> None:
+    story = under(story_of(1, count=80), NOW)
+    drop_entries(story, story.entries("local", Gap))
+    assert story.codes() == {FindingCode.MISSING}
+
+
+def test_what_cannot_be_proved_of_a_file_for_another_reason_than_its_size_counts_as_that() -> None:
+    story = story_of(1, count=80)
+    sink = story.sinks["local"]
+    sink.plan = replace(sink.plan, config_digest=NOW)
+    options = AuditOptions(require_complete=True)
+    assert story.codes(options) == set()
+    remove(story, "local", first(story, "local").unit)
+    assert story.codes(options) == {FindingCode.UNVERIFIABLE}
+
+
+def test_a_lane_that_wants_less_resumes_behind_what_it_leaves_out() -> None:
+    """The earlier lane sent everything and crashed; the later one met a failure where it sends nothing any more."""
+    story = story_of(1, count=200)
+    sink = story.sinks["analytics"]
+    sink.plan = replace(
+        sink.plan, selection=USAGE, config_digest=NOW, earlier_selections={BEFORE: Selection()}, may_drop=False
+    )
+    start_under(story, NOW, CHANGE)
+    home = first(story, "analytics", kind="usage").sink_partition
+    column = [r for r in sink.of(home) if r.unit[0] == 0 and r.unit[1] >= CHANGE]
+    usage = [r for r in column if r.unit[2] == "usage"]
+    resumed = next(one for one in usage[1:] if column[column.index(one) - 1].unit[2] == "progress")
+    before = column[column.index(resumed) - 1]
+    sink.records += [copy_of(r) for r in [*usage, *usage[usage.index(resumed) :]]]
+    assert FindingCode.DUPLICATE_UNEXPLAINED in story.codes()
+    failed = story_of(1, Temper(failures=0.5), count=80).entries("analytics", SinkFailed, 0)[0].entry
+    assert isinstance(failed, SinkFailed)
+    story.ledger.append(Written(replace(failed, lane=lane_of(story, "analytics"), offset=before.unit[1])))
+    assert story.codes() == set()
 
 
 # ------------------------------------------------------------------------------------------- the largest event
