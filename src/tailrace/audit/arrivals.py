@@ -67,17 +67,20 @@ class Arrivals:
     def of(self, source_partition: int) -> Mapping[int, Column]:
         return self.columns.get(source_partition, {})
 
-    def floor(self, source_partition: int) -> int:
+    def floor(self, source_partition: int, out_of_turn: int) -> int:
         """The unit below which a missing record proves nothing, because the sink has removed what was there.
 
-        Where a trimmed sink partition has nothing left of this source partition, that is everything.
+        The oldest record left tells how far the sink had come, and all below it may have been removed. It may be an old
+        one that came late, though, behind much newer ones that have been removed; so of the first `out_of_turn`
+        records, at least one, the highest counts. Where a trimmed sink partition has nothing left of this source
+        partition, everything may have been removed.
         """
         floor = 0
         for sink_partition in self.trimmed_partitions:
             column = self.of(source_partition).get(sink_partition)
             if column is None:
                 return 1 << 62
-            floor = max(floor, column.units[0])
+            floor = max(floor, *column.units[:out_of_turn])
         return floor
 
     def forget(self, source_partition: int, number: int) -> bool:

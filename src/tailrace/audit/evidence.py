@@ -12,12 +12,13 @@ from typing import NamedTuple, Protocol
 
 
 class Message(NamedTuple):
-    """One record of a topic."""
+    """One record of a topic. `timestamp_ms` is that of the record, -1 where it has none."""
 
     offset: int
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]] = ()
+    timestamp_ms: int = -1
 
 
 @dataclass(slots=True)

@@ -69,7 +69,7 @@ MEANINGS = {
     FindingCode.LANE_START_MISSING: "the ledger has no lane start to go with this",
     FindingCode.UNREADABLE_HEALTH_RECORD: "a record of the health topic cannot be read",
     FindingCode.WRONG_HEALTH_KEY: "a ledger entry is not keyed group|sink|topic|partition",
-    FindingCode.LEDGER_SPLIT: "entries of one sink and partition lie in several partitions of the health topic",
+    FindingCode.LEDGER_SPLIT: "entries of one sink and partition lie in several health partitions, in no certain order",
     FindingCode.NO_SUCH_EVENT: "the sink has a record of an event that the log does not have",
     FindingCode.NO_SUCH_PROJECTION: "the sink has a record that its event does not yield",
     FindingCode.EXPORTED_THOUGH_FILTERED: "the sink has a record that its selection leaves out",
@@ -103,6 +103,7 @@ class NoteCode(StrEnum):
     EVENTS_TRIMMED = "events_trimmed"
     SINK_TRIMMED = "sink_trimmed"
     LEDGER_TRIMMED = "ledger_trimmed"
+    LEDGER_MOVED = "ledger_moved"
     TOPIC_REPLACED = "topic_replaced"
     FILES_ROTATED_AWAY = "files_rotated_away"
     TORN_LINE = "torn_line"

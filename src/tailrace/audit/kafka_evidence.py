@@ -254,7 +254,7 @@ def _record(message: KafkaMessage) -> Message:
     assert offset is not None, "a record that was read has an offset"
     named = headers.items() if isinstance(headers, dict) else headers or ()
     parts = [(name, _bytes(value)) for name, value in named]
-    return Message(offset, _bytes(message.key()), _bytes(message.value()), parts)
+    return Message(offset, _bytes(message.key()), _bytes(message.value()), parts, int(message.timestamp()[1]))
 
 
 def _bytes(value: str | bytes | None) -> bytes | None:

@@ -2,7 +2,8 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 from tailrace.audit.evidence import Message, PartitionRead
@@ -79,7 +80,10 @@ class GapCount:
 
 @dataclass(slots=True)
 class History:
-    """Everything the ledger says of one sink on one events partition, in ledger order."""
+    """Everything the ledger says of one sink on one events partition, in ledger order.
+
+    `first_ms` and `last_ms` are the times of the first and the last entry.
+    """
 
     starts: list[LaneStart] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
@@ -90,6 +94,8 @@ class History:
     health_partitions: set[int] = field(default_factory=set)
     entries: int = 0
     topic_id: str | None = None
+    first_ms: int = NEVER
+    last_ms: int = -1
 
     def is_of_another_topic(self, topic_id: str | None) -> bool:
         """Whether a lane start in the topic with this id begins a new history; None: the cluster cannot tell."""
@@ -97,7 +103,23 @@ class History:
 
     def of_new_topic(self) -> "History":
         """An empty history that goes on counting entries."""
-        return History(health_partitions=self.health_partitions, entries=self.entries)
+        return replace(self, starts=[], claims=[], marks=[], counts=[], failed=[], refused=[], topic_id=None)
+
+    def went_on_in(self, later: "History") -> None:
+        """Take in what was written behind all of this, in another partition of the health topic."""
+        before = self.entries
+        for claim in later.claims:
+            claim.order += before
+        self.claims += later.claims
+        self.starts += [replace(start, order=before + start.order) for start in later.starts]
+        self.marks += [replace(mark, order=before + mark.order) for mark in later.marks]
+        self.counts += later.counts
+        self.failed += later.failed
+        self.refused += later.refused
+        self.health_partitions |= later.health_partitions
+        self.entries += later.entries
+        self.topic_id = later.topic_id or self.topic_id
+        self.last_ms = later.last_ms
 
     def close(self) -> None:
         """Limit each gap by the lane start that came next, and sort what is going to be searched."""
@@ -150,8 +172,10 @@ class Ledger:
         self._group = group
         self._schemas = schemas
         self._findings = findings
+        self._parts: dict[tuple[str, int], dict[int, History]] = {}  # by sink and partition, then health partition
         self._histories: dict[tuple[str, int], History] = {}
         self.topics_replaced: set[tuple[str, int]] = set()
+        self.moved: set[tuple[str, int]] = set()
         self.trimmed_partitions: set[int] = set()
 
     @property
@@ -207,10 +231,27 @@ class Ledger:
                 self._take(message, read.partition, early=message.offset < ends.get(read.partition, 0))
             if read.low > 0:
                 self.trimmed_partitions.add(read.partition)
-        for (sink_id, partition), history in self._histories.items():
-            history.close()
-            if len(history.health_partitions) > 1:
-                self._findings.add(FindingCode.LEDGER_SPLIT, sink_id, partition)
+        for place, parts in self._parts.items():
+            self._histories[place] = self._joined(place, list(parts.values()))
+            self._histories[place].close()
+
+    def _joined(self, place: tuple[str, int], parts: list[History]) -> History:
+        """What lies in several partitions of the health topic, as one history.
+
+        A topic that gets more partitions moves keys to others. What came before is then all older than what comes
+        after, and the order is known. Where times overlap it is not: that is a finding.
+        """
+        joined, *others = sorted(parts, key=lambda part: part.first_ms)
+        if others:
+            self.moved.add(place)
+        if not all(earlier.last_ms < later.first_ms for earlier, later in pairwise([joined, *others])):
+            self._findings.add(FindingCode.LEDGER_SPLIT, *place)
+        for later in others:
+            if joined.is_of_another_topic(later.topic_id):
+                joined = joined.of_new_topic()
+                self.topics_replaced.add(place)
+            joined.went_on_in(later)
+        return joined
 
     def _take(self, message: Message, health_partition: int, *, early: bool) -> None:
         fields = self._schemas.decode(message.value, self._schemas.health)
@@ -224,12 +265,14 @@ class Ledger:
         sink_id, partition = lane["sink_id"], lane["partition"]
         if message.key != f"{lane['group']}|{sink_id}|{lane['topic']}|{partition}".encode():
             self._findings.add(FindingCode.WRONG_HEALTH_KEY, sink_id, partition, f"offset {message.offset}")
-        history = self._histories.setdefault((sink_id, partition), History())
-        history.health_partitions.add(health_partition)
+        parts = self._parts.setdefault((sink_id, partition), {})
+        history = parts.setdefault(health_partition, History(health_partitions={health_partition}))
         history.entries += 1
+        history.first_ms = min(history.first_ms, message.timestamp_ms)
+        history.last_ms = max(history.last_ms, message.timestamp_ms)
         if (started := fields["lane_started"]) is not None and history.is_of_another_topic(started["topic_id"]):
             # The topic was made anew: what the ledger said of the old one speaks of other offsets.
-            history = self._histories[sink_id, partition] = history.of_new_topic()
+            history = parts[health_partition] = history.of_new_topic()
             self.topics_replaced.add((sink_id, partition))
         _enter(history, fields, early=early)
 
@@ -237,6 +280,8 @@ class Ledger:
         """Say what limits what the ledger can prove; `known` are the sinks that the plan names."""
         if self.trimmed:
             notes.add(NoteCode.LEDGER_TRIMMED)
+        for sink_id, partition in sorted(self.moved):
+            notes.add(NoteCode.LEDGER_MOVED, sink_id, partition)
         for sink_id, partition in sorted(self.topics_replaced):
             notes.add(NoteCode.TOPIC_REPLACED, sink_id, partition)
         for sink_id in sorted(self.sinks() - known):

@@ -13,6 +13,9 @@ Property = str | int | float | bool
 DEFAULT_MAX_EVENT_BYTES = 1024 * 1024
 """What a worker takes at most unless told otherwise (docs/DESIGN.md, Configuration)."""
 
+DEFAULT_MAX_LATE_RECORDS = 1_000
+"""A worker that was cut off finishes the batch under way, which has this many records unless told otherwise."""
+
 DEFAULT_DEAD_LETTER_LANE = "dead_letter"
 """The id of the lane that writes dead letters: its cursors are in `<group>.dead_letter`."""
 
@@ -71,7 +74,8 @@ class SinkPlan:
     `start_at` is what the sink is told now for a topic it has never met. `config_digest` is that of a lane start under
     the present configuration, `earlier_selections` holds, by such digests, what the sink wanted before. What a lane
     wanted that started under any other digest nobody knows; where `config_digest` is None, it wanted `selection`.
-    `max_resent_offsets` is the most source offsets that one re-sent stretch may span, None for no bound. `may_drop`:
+    `max_resent_offsets` is the most source offsets that one re-sent stretch may span, None for no bound.
+    `max_late_records` are the most that a worker which was cut off may bring beside its successor. `may_drop`:
     the sink's overflow policy gives records up; without it, records that come late after a restart are a finding.
     """
 
@@ -82,6 +86,7 @@ class SinkPlan:
     earlier_selections: Mapping[str, Selection] = field(default_factory=dict)
     start_at: Literal["earliest", "latest"] = "earliest"
     max_resent_offsets: int | None = None
+    max_late_records: int = DEFAULT_MAX_LATE_RECORDS
     may_drop: bool = True
 
 

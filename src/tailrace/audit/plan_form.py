@@ -14,7 +14,8 @@
 
 A sink with `topic` is read from Kafka, one with `file` from files, any other cannot be read back. Further keys of a
 sink: `selection` (`kinds`, `families`, `agents`), `config_digest`, `earlier_selections` (by config digest), `start_at`,
-`max_resent_offsets` and `may_drop`; the dead letters may have a `config_digest`, too. Unknown keys are errors.
+`max_resent_offsets`, `max_late_records` and `may_drop`; the dead letters may have a `config_digest`, too. Unknown keys
+are errors.
 """
 
 import json
@@ -26,6 +27,7 @@ from tailrace.audit.errors import PlanInvalid
 from tailrace.audit.plan import (
     DEFAULT_DEAD_LETTER_LANE,
     DEFAULT_MAX_EVENT_BYTES,
+    DEFAULT_MAX_LATE_RECORDS,
     AuditPlan,
     Cluster,
     DeadLetterPlan,
@@ -97,6 +99,7 @@ def _sink_form(sink: SinkPlan) -> dict[str, Any]:
         form["earlier_selections"] = {
             digest: _selection_form(selection) for digest, selection in sink.earlier_selections.items()
         }
+    form["max_late_records"] = sink.max_late_records
     if sink.max_resent_offsets is not None:
         form["max_resent_offsets"] = sink.max_resent_offsets
     return form
@@ -117,6 +120,7 @@ def _sink(form: "_Form") -> SinkPlan:
         earlier_selections={} if earlier is None else {digest: _selection(one) for digest, one in earlier.each()},
         start_at=_start_at(form),
         max_resent_offsets=form.number("max_resent_offsets"),
+        max_late_records=DEFAULT_MAX_LATE_RECORDS if (late := form.number("max_late_records")) is None else late,
         may_drop=form.flag("may_drop", otherwise=True),
     )
     form.refuse_others()

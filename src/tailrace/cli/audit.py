@@ -128,6 +128,7 @@ def _sink_plan(settings: Settings, sink_id: str, directory: Path, earlier: Seque
         start_at=sink.start_at,
         # A lane looks at its bound before it takes an offer or a batch, so it may be one of them over.
         max_resent_offsets=sink.max_ahead_records + sink.buffer.capacity_records + sink.batch.records,
+        max_late_records=sink.batch.records,
         may_drop=sink.overflow_policy is not OverflowPolicy.REPLAY_FROM_LOG,
     )
 

@@ -224,8 +224,11 @@ class StoryEvidence:
 
     def health(self) -> Iterator[PartitionRead]:
         for partition in sorted({written.health_partition for written in self._story.ledger} | {0}):
-            own = [written for written in self._story.ledger if written.health_partition == partition]
-            messages = [health_message(offset, written) for offset, written in enumerate(own, self._story.ledger_low)]
+            own = [(at, one) for at, one in enumerate(self._story.ledger) if one.health_partition == partition]
+            messages = [
+                health_message(offset, written)._replace(timestamp_ms=1_000 + at)
+                for offset, (at, written) in enumerate(own, self._story.ledger_low)
+            ]
             yield PartitionRead(partition, self._story.ledger_low, self._story.ledger_low + len(own), iter(messages))
 
     def events(self) -> Iterator[PartitionRead]:

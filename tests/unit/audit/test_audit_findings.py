@@ -333,8 +333,9 @@ def test_a_ledger_entry_with_another_key_is_found() -> None:
 
 
 def test_a_ledger_of_one_lane_in_two_partitions_has_no_order() -> None:
+    """Their times overlap: two workers write to different partitions, and nobody can tell what came first."""
     story = calm()
-    story.entries("analytics", ExportMark, 0)[0].health_partition = 1
+    story.entries("analytics", Gap, 0)[0].health_partition = 1
     assert_found(story, FindingCode.LEDGER_SPLIT)
 
 

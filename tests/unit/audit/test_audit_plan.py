@@ -34,6 +34,7 @@ FULL = AuditPlan(
             earlier_selections={"0123": Selection(kinds=frozenset({"progress"}))},
             start_at="latest",
             max_resent_offsets=500,
+            max_late_records=0,
             may_drop=False,
         ),
         SinkPlan(sink_id="same-cluster", destination=KafkaDestination("telemetry.two")),
