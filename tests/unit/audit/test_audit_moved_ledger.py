@@ -5,9 +5,12 @@ from dataclasses import replace
 import pytest
 
 from tailrace.audit import AuditOptions, NoteCode
+from tailrace.audit.findings import Findings
+from tailrace.audit.ledger import History, Ledger
+from tailrace.audit.wire import Schemas
 from tailrace.domain.ledger import Gap, LaneStarted
 from tests.unit.audit.corruptions import drop_entries
-from tests.unit.audit.stories import Story, Temper, Written, story_of
+from tests.unit.audit.stories import TOPIC, Story, StoryEvidence, Temper, Written, story_of
 
 TORN = Temper(lives=3, drops=0.2, failures=0.1, refusals=0.05, stops_early=True)
 
@@ -43,6 +46,27 @@ def test_a_ledger_that_went_on_in_another_partition_says_the_same(seed: int, *, 
     assert report.findings == unmoved.findings
     assert [sink.totals for sink in report.sinks] == [sink.totals for sink in unmoved.sinks]
     assert {note.code for note in report.notes} - {note.code for note in unmoved.notes} == {NoteCode.LEDGER_MOVED}
+
+
+def histories(story: Story) -> dict[tuple[str, int], History]:
+    evidence, findings = StoryEvidence(story), Findings()
+    ledger = Ledger(TOPIC, "group", Schemas(), findings)
+    ledger.read(evidence.health(), evidence.health_ends())
+    assert not findings
+    places = {(one.entry.lane.sink_id, one.entry.partition) for one in story.ledger}
+    return {place: ledger.history(*place) for place in places}
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_nothing_that_the_ledger_says_is_lost_on_the_way(*, down: bool) -> None:
+    story = story_of(3, TORN, count=80)
+    for written in story.ledger:
+        if isinstance(written.entry, LaneStarted) and written.entry.lane.start_id.endswith("-2"):
+            written.entry = replace(written.entry, topic_id="told late")
+    before, after = histories(story), histories(moved(story, down=down))
+    assert {place: history.health_partitions for place, history in after.items()} == dict.fromkeys(after, {0, 1})
+    assert {place: replace(history, health_partitions={0}) for place, history in after.items()} == before
+    assert any(history.failed and history.refused and history.topic_id for history in before.values())
 
 
 @pytest.mark.parametrize("down", [False, True])

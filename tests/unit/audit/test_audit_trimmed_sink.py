@@ -57,6 +57,12 @@ def test_where_no_lane_started_twice_the_first_record_left_is_the_oldest() -> No
     assert early.codes() == {FindingCode.MISSING}
 
 
+def test_a_ledger_that_has_forgotten_lane_starts_may_have_forgotten_the_one_that_matters() -> None:
+    story, _ = trimmed(late=LATE, restarted=False)
+    story.ledger_low = 3
+    assert story.codes() == set()
+
+
 def test_a_file_has_one_writer_and_so_nobody_who_comes_late() -> None:
     story, kept = trimmed(of_sink="local")
     assert story.codes() == set()
