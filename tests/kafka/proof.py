@@ -22,6 +22,7 @@ class SinkProof:
     duplicates: int
     pending: int
     gone_offsets: int
+    unverifiable: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +45,18 @@ def prove(
     duplicates: bool = False,
     min_events: int = FEWEST_EVENTS,
     canaries: Sequence[str] = (),
+    earlier: Sequence[Path] = (),
 ) -> Proof:
     """Audit everything there is; fails with the audit's own words unless it all adds up.
 
     `complete`: every sink has to be at the end of the log. `duplicates`: whether any are allowed; those that nothing
-    explains never are. `canaries` are texts that must have got nowhere.
+    explains never are. `canaries` are texts that must have got nowhere, `earlier` the configurations of before.
     """
     options = ["--json", "--min-events", str(min_events)]
     options += ["--require-complete"] if complete else []
     options += [] if duplicates else ["--expect-no-duplicates"]
     options += [part for text in canaries for part in ("--canary", text)]
+    options += [part for file in earlier for part in ("--earlier-config", str(file))]
     ended = tailrace("audit", "--config", str(config), *options)
     assert ended.returncode == 0, f"audit: exit code {ended.returncode}\n{_essence(ended.stdout)}\n{ended.stderr}"
     report = json.loads(ended.stdout)
@@ -69,6 +72,7 @@ def _sink(report: Mapping[str, Any]) -> SinkProof:
         report["duplicates"],
         report["pending"],
         report["gone_offsets"],
+        report["unverifiable"],
     )
 
 

@@ -64,7 +64,7 @@ def test_nothing_that_the_ledger_says_is_lost_on_the_way(*, down: bool) -> None:
         if isinstance(written.entry, LaneStarted) and written.entry.lane.start_id.endswith("-2"):
             written.entry = replace(written.entry, topic_id="told late")
     before, after = histories(story), histories(moved(story, down=down))
-    assert {place: history.health_partitions for place, history in after.items()} == dict.fromkeys(after, {0, 1})
+    assert {place: history.health_partitions for place, history in after.items()} == {key: {0, 1} for key in after}
     assert {place: replace(history, health_partitions={0}) for place, history in after.items()} == before
     assert any(history.failed and history.refused and history.topic_id for history in before.values())
 
