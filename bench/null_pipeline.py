@@ -14,7 +14,7 @@ from pathlib import Path
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from tailrace.adapters.kafka_fetch import receive
-from tailrace.adapters.kafka_shipping import ORDERED_PRODUCER
+from tailrace.adapters.kafka_shipping import ORDERED_PRODUCER, PREFERRED
 from tailrace.adapters.kafka_source import source_properties
 from tailrace.settings import Settings, load
 from tailrace.settings.budget import intake_properties, sink_producer_properties
@@ -92,7 +92,7 @@ def _consumer(settings: Settings) -> Consumer:
 
 def _producer(settings: Settings, sink: DurableTraceSettings) -> Producer:
     sizes = sink_producer_properties(sink.batch, settings.events)
-    return Producer({**settings.kafka.properties(), **ORDERED_PRODUCER, **sizes, "log_level": 2})
+    return Producer({**PREFERRED, **settings.kafka.properties(), **ORDERED_PRODUCER, **sizes, "log_level": 2})
 
 
 def _produce(producer: Producer, topic: str, key: str | bytes | None, value: bytes) -> None:
