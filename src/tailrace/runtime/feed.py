@@ -87,6 +87,11 @@ class Feed:
         with self._lock:
             return len(self._standing.queue) > 0
 
+    def has_exported(self) -> bool:
+        """Whether the sink has taken anything of this feed since the worker started."""
+        with self._lock:
+            return self._standing.exported
+
     def offer(self, offer: Offer, now_s: float) -> Verdict:
         """Take the whole offer, or change nothing for want of room, or only note how far the intake is."""
         with self._lock:

@@ -38,6 +38,7 @@ class Standing:
         self.noted: dict[int, Noted] = {}
         self.ends: dict[int, int] = {}
         self.overflowed: LaneItem | None = None
+        self.exported = False
         self._sorting = sorting
         self._max_ahead = max_ahead_records
         self._tally = Tally()
@@ -136,6 +137,7 @@ class Standing:
     def acknowledge(self, records: int) -> None:
         """The first `records` of the batch are at the sink."""
         gone, unfinished = self.queue.let_go(records)
+        self.exported = self.exported or bool(gone)
         # A batch is made of offers, and an offer of one partition: runs are long, and each is one step.
         left = len(gone)
         for partition, items in groupby(gone, _partition):

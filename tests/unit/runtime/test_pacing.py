@@ -19,12 +19,13 @@ NOW_S = 100.0
 
 @dataclass
 class Lane:
-    """A lane with room for ten records, as pacing sees it."""
+    """A lane with room for ten records, as pacing sees it. Unless it is `new`, its sink has taken something before."""
 
     sink_id: str
     sheds: bool = False
     paces: bool = True
     max_ahead_records: int = 1_000_000
+    new: bool = False
     feed: Feed = field(init=False)
     exported: list[int] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
@@ -32,8 +33,18 @@ class Lane:
     def __post_init__(self) -> None:
         policy = OverflowPolicy.DROP_NON_TERMINAL_PROGRESS if self.sheds else OverflowPolicy.REPLAY_FROM_LOG
         self.feed = feed_of(capacity=CAPACITY, policy=policy, max_ahead_records=self.max_ahead_records)
+        if not self.new:
+            self._take_something()
         self.feed.offer = self._counted(self.feed.offer)  # type: ignore[method-assign, assignment]
         self.feed.shed = self._counted(self.feed.shed)  # type: ignore[method-assign, assignment]
+
+    def _take_something(self) -> None:
+        self.feed.begin(1, 0)
+        self.feed.attach(1, 1, 0, 0.0)
+        assert self.feed.offer(offer(1, 0, 1, TERMINAL), 0.0) is Verdict.TAKEN
+        self.export()
+        self.exported.clear()
+        self.feed.forget([1])
 
     def _counted(self, brings: Callable[[Offer, float], Verdict]) -> Callable[[Offer, float], Verdict]:
         def counting(offer: Offer, now_s: float) -> Verdict:
@@ -214,6 +225,33 @@ class TestPatience:
         contest.fast.export(1)
         assert contest.place(contest.next_one, NOW_S + 0.2)
         assert contest.slow.mode is Mode.CATCHING_UP
+
+    def test_a_lane_whose_sink_has_taken_nothing_yet_loses_its_claim_to_patience_only(self) -> None:
+        """It may be connecting, and meanwhile a neighbour runs dry that was a second faster at that."""
+        fast, new, slow = Lane("fast"), Lane("new", new=True), Lane("slow")
+        paced, next_one = Paced(fast, new, slow), pending()
+        paced.fill(fast, new, slow)
+        fast.export()
+        assert not paced.place(next_one)
+        fast.export()
+        assert not paced.place(next_one, NOW_S + PATIENCE_S - 0.001)
+        assert [lane.mode for lane in (new, slow)] == [Mode.LIVE, Mode.CATCHING_UP]
+        assert paced.place(next_one, NOW_S + PATIENCE_S)
+        assert new.mode is Mode.CATCHING_UP
+
+    def test_a_lane_is_new_until_its_sink_has_taken_its_first_record(self) -> None:
+        """From then on it is as fast as it is."""
+        fast, slow = Lane("fast"), Lane("slow", new=True)
+        paced, next_one = Paced(fast, slow), pending()
+        paced.fill(fast, slow)
+        fast.export()
+        fast_is_dry = NOW_S + 0.1
+        assert not paced.place(next_one)
+        fast.export()
+        assert not paced.place(next_one, fast_is_dry)
+        slow.export(1)
+        assert paced.place(next_one, fast_is_dry)
+        assert slow.mode is Mode.CATCHING_UP
 
     def test_one_of_several_that_runs_dry_is_enough(self) -> None:
         """The fastest sets the pace."""
