@@ -67,6 +67,11 @@ _IBAN_CHARACTERS: Final = {
     country.encode(): length for length, countries in _IBAN_COUNTRIES.items() for country in countries.split()
 }
 _PIX_WORD: Final = re.compile(rb"(?i)\bpix|chave aleat|\bevp\b")
+# Account information comes first, amounts, names and references after it; each field has at most 99 characters.
+_PIX_NAME_WITHIN_BYTES: Final = 128
+_LONGEST_PIX_CODE_BYTES: Final = 1024
+# "6304" may also stand in a name or a reference.
+_MOST_CLOSINGS: Final = 8
 _CONTEXT_BYTES: Final = 48
 
 
@@ -116,13 +121,21 @@ def _pix_uuid(text: bytes, start: int, end: int) -> tuple[int, int] | None:
 
 def _pix_code(text: bytes, start: int, end: int) -> tuple[int, int] | None:
     """A whole merchant code: field 63 closes it with a remainder (EMVCo MPM; Manual de Padrões do Pix)."""
-    checked = text[start : end - 4]
-    try:
-        return (start, end) if crc_16(checked) == int(text[end - 4 : end], 16) else None
-    except ValueError:
+    code = text[start : start + _LONGEST_PIX_CODE_BYTES]
+    if b"br.gov.bcb.pix" not in code[:_PIX_NAME_WITHIN_BYTES].lower():
         return None
+    closing = end - start
+    for _ in range(_MOST_CLOSINGS):
+        closing = code.find(b"6304", closing) + 4
+        remainder = code[closing : closing + 4]
+        if closing < 4 or len(remainder) < 4:
+            return None
+        if remainder.upper() == b"%04X" % crc_16(code[:closing]):
+            return start, start + closing + 4
+    return None
 
 
+_PIX_BEGINNING: Final = Re2Pattern(rb"000201")
 _PIX_WORDS: Final = Re2Pattern(rb"(?i)pix|chave aleat|evp")
 
 ACCOUNTS: Final[tuple[Detector, ...]] = (
@@ -152,8 +165,8 @@ ACCOUNTS: Final[tuple[Detector, ...]] = (
     rule(
         "pix_code",
         Category.PIX_KEY,
-        MANY_DIGITS,
-        rb"000201[^\x00\r\n\"]{0,512}(?i:br\.gov\.bcb\.pix)[^\x00\r\n\"]{1,512}6304[0-9A-Fa-f]{4}",
+        _PIX_BEGINNING,
+        rb"000201",
         check=_pix_code,
         edges=(1, 0),
         retry_inside=False,

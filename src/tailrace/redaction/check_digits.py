@@ -1,5 +1,6 @@
 """The arithmetic by which registries tell a number from any other digits. All functions take ASCII, any length."""
 
+import binascii
 from typing import Final
 
 _CPF_DIGITS: Final = 11
@@ -56,10 +57,4 @@ def passes_mod_97(characters: bytes) -> bool:
 
 def crc_16(octets: bytes) -> int:
     """CRC-16 with polynomial 0x1021 and start 0xFFFF, which closes an EMV merchant code (EMVCo MPM, field 63)."""
-    remainder = 0xFFFF
-    for octet in octets:
-        remainder ^= octet << 8
-        for _ in range(8):
-            remainder = (remainder << 1) ^ 0x1021 if remainder & 0x8000 else remainder << 1
-        remainder &= 0xFFFF
-    return remainder
+    return binascii.crc_hqx(octets, 0xFFFF)

@@ -101,7 +101,7 @@ _VALUE: Final = (
     rb"(?:\\{0,7}\"[^\"\x00\r\n]+\"?|'[^'\x00\r\n]+'?"
     rb"|(?:(?:basic|digest|bearer|negotiate|token)[ \t]+)?[^\s\"'<>,;&(){}\[\]\x00\\]{4,})"
 )
-_USER_INFO: Final = rb"[^\s/@:\"'<>\x00]{0,128}"
+_USER_INFO: Final = rb"[^\s/@:\"'<>\x00]*"
 _SCHEMES: Final = (
     rb"(?:postgres(?:ql)?|mysqlx?|mariadb|mongodb|rediss?|amqps?|mssql|sqlserver|oracle|cockroachdb|clickhouse"
     rb"|snowflake|kafka|nats|ldaps?|smtps?|imaps?|sftp|ftps?|ssh|mqtts?|influxdb|neo4j|bolt|couchbase|cassandra)"
@@ -136,9 +136,9 @@ SECRETS: Final[tuple[Detector, ...]] = (
         + _SCHEMES
         + rb"://"
         + _USER_INFO
-        + rb":[^\s\"'<>\x00]{1,256}@|[a-z][a-z0-9+.\-]{1,30}://"
+        + rb":[^\s\"'<>\x00]+@|[a-z][a-z0-9+.\-]{1,30}://"
         + _USER_INFO
-        + rb":[^\s/\"'<>\x00]{1,256}@)[^\s\"'<>\x00`(){}|\\;]+",
+        + rb":[^\s/\"'<>\x00]+@)[^\s\"'<>\x00`(){}|\\;]+",
         check=_without_stops,
         edges=(1, 0),
         retry_inside=False,
@@ -178,7 +178,7 @@ SECRETS: Final[tuple[Detector, ...]] = (
         Category.SLACK_TOKEN,
         _MARKED,
         rb"xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9\-]{10,}|xapp-[0-9]-[A-Za-z0-9\-]{10,}"
-        rb"|hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9/_\-]{16,256}",
+        rb"|hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9/_\-]{16,}",
         edges=(1, 0),
     ),
     # GitHub: ghp_, gho_, ghu_, ghs_, ghr_ and fine-grained personal access tokens.
@@ -186,7 +186,7 @@ SECRETS: Final[tuple[Detector, ...]] = (
         "github",
         Category.GITHUB_TOKEN,
         _MARKED,
-        rb"gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{22,255}",
+        rb"gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,}",
         edges=(1, 0),
     ),
     # AWS: unique ids of IAM (prefix and 16 characters of base 32), the secret beside them, signed requests.
@@ -226,7 +226,7 @@ SECRETS: Final[tuple[Detector, ...]] = (
         "azure",
         Category.AZURE_KEY,
         _NAMED,
-        rb"(?i:AccountKey|SharedAccessKey)[ ]?=[ ]?[A-Za-z0-9+/]{40,88}={0,2}|sig=[A-Za-z0-9%+/]{40,128}={0,2}",
+        rb"(?i:AccountKey|SharedAccessKey)[ ]?=[ ]?[A-Za-z0-9+/]{40,}={0,2}|sig=[A-Za-z0-9%+/]{40,}={0,2}",
         edges=(1, 0),
     ),
     rule(

@@ -13,16 +13,8 @@ from tailrace.redaction import CustomPattern, RedactedText, Redactor, usual_reda
 from tailrace.redaction.linear import FIRST_REACH_BYTES, Re2Pattern, Searcher, first_match
 from tailrace.redaction.redactor import USUAL_DETECTORS
 from tailrace.redaction.rule import Rule
+from tests.unit.redaction.hostile import HOSTILE, repeated
 
-HOSTILE = [
-    "a", "a@", "@", "a.b-c_", "1", "1 ", "4111 ", "4111-1111-1111-1111 ", "1.1.", "1.1.1.1.", "::", "1::", "a:", ":",
-    "-----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\n", "eyJ-", "eyJhbGciOiJIUzI1NiJ9.", "eyJaaaaaaaaaa.a.",
-    "x://", "x://a:", "x://a:b@", "password=", 'password="', "password: '", '\\"password\\":', ";password=", "token_",
-    "a_", "aws_secret ", "sk-", "sk-aaaaaaaaaaaaaaaa ", "sk-ant-", "xox", "7Q~", "Bearer aaaaaaaaaaaaaaaaaaaa1 ",
-    "data:a;base64,AAAAAAAA", "+1 ", "+55 ", "(", "DE89 ", "DE89", "000201", "000201br.gov.bcb.pix6304",
-    "12345678-1234-1234-1234-123456789012 pix ", "111.444.777-35", "111.444.777-35 ", "123-45-6789 ", "000-45-6789 ",
-    "\u200b", "1\u200b", "é", "日", "😀", "１", "{", "[", '["', '"', "[REDACTED:cpf]",  # noqa: RUF001
-]  # fmt: skip
 SHORT = 1 << 14
 LONG = 1 << 17
 
@@ -39,10 +31,6 @@ class Counted:
         self.searches += 1
         self.seen_bytes += limit - start
         return self.inside.between(text, start, limit)
-
-
-def repeated(piece: str, length: int) -> str:
-    return (piece * (length // len(piece) + 1))[:length]
 
 
 def calls(redactor: Redactor, text: str) -> int:
