@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from tailrace.redaction.check_digits import crc_16, is_cnpj, is_cpf, passes_luhn, passes_mod_97
 from tests.corpus import formats
+from tests.unit.redaction.unhurried import UNHURRIED
 
 DIGITS_OF_9 = st.text("0123456789", min_size=9, max_size=9)
 CNPJ_BODY = st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=12, max_size=12)
@@ -21,6 +22,7 @@ def test_worked_examples() -> None:
     assert crc_16(b"123456789") == 0x29B1
 
 
+@UNHURRIED
 @given(DIGITS_OF_9)
 def test_a_cpf_agrees_with_the_specification_and_with_nothing_else(nine: str) -> None:
     """One pair of check digits is right, and only that."""
@@ -29,6 +31,7 @@ def test_a_cpf_agrees_with_the_specification_and_with_nothing_else(nine: str) ->
     assert accepted == (set() if len(set(nine + right)) == 1 else {right})
 
 
+@UNHURRIED
 @given(CNPJ_BODY)
 def test_a_cnpj_agrees_with_the_specification_and_with_nothing_else(body: str) -> None:
     """Letters included."""
@@ -37,6 +40,7 @@ def test_a_cnpj_agrees_with_the_specification_and_with_nothing_else(body: str) -
     assert accepted == (set() if len(set(body + right)) == 1 else {right})
 
 
+@UNHURRIED
 @given(st.text("0123456789", min_size=1, max_size=24))
 def test_luhn_accepts_one_last_digit(body: str) -> None:
     """And that one is the specification's."""

@@ -41,7 +41,9 @@ def test_matches_of_any_length_are_masked_whole(length: int) -> None:
     """Longer than what a search looks at first, too."""
     assert redacted("a <" + "é" * length + "> b", CustomPattern("angle", r"<[^>]*>")) == "a [REDACTED:angle] b"
     for before in ("a", "ab", "abc"):
-        assert redacted(f"{before}#{'é日' * length} b", CustomPattern("hash", r"#[^ ]*")) == f"{before}[REDACTED:hash] b"
+        assert (
+            redacted(f"{before}#{'é日' * length} b", CustomPattern("hash", r"#[^ ]*")) == f"{before}[REDACTED:hash] b"
+        )
 
 
 def test_a_match_of_nothing_in_the_middle_of_a_text_masks_nothing() -> None:

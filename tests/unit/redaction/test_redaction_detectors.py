@@ -7,11 +7,17 @@ import pytest
 from tailrace.redaction import RedactedText, usual_redactor
 from tailrace.redaction.redactor import USUAL_DETECTORS
 from tailrace.redaction.rule import Rule
+from tests.corpus.formats import merchant_code_remainder
 
 REDACTOR = usual_redactor()
 KEY = "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3gH5jK7m"
 HEADER = base64.urlsafe_b64encode(b'{"alg":"HS256"}').decode().rstrip("=")
 JWT = f"{HEADER}.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
+# A payee whose name holds what also begins the closing field.
+PIX = (
+    "00020126360014BR.GOV.BCB.PIX0114+5511943214321520400005303986540566.665802BR5907A6304BC6008BRASILIA62080503***6304"
+)
+PIX += merchant_code_remainder(PIX)
 
 FOUND = [
     (
@@ -73,6 +79,8 @@ FOUND = [
     ("card", "4111 1111 1111 1111", "[REDACTED:card]"),
     ("card", "paid by 4111-1111-1111-1111 123", "paid by [REDACTED:card] 123"),
     ("card", "2024 5555555555554444", "2024 [REDACTED:card]"),
+    ("card", "2024 4111 1111 1111 1111", "2024 [REDACTED:card]"),
+    ("cpf", "123 456 111 444 777 35", "123 456 [REDACTED:cpf]"),
     ("card", "3782 822463 10005, 30569309025904", "[REDACTED:card], [REDACTED:card]"),
     ("card", "4111111111111111/12/27", "[REDACTED:card]/12/27"),
     ("iban", "DE89 3704 0044 0532 0130 00 EUR", "[REDACTED:iban] EUR"),
@@ -87,6 +95,7 @@ FOUND = [
         ),
         "[REDACTED:pix_key]",
     ),
+    ("pix_code", f"copia e cola: {PIX}.", "copia e cola: [REDACTED:pix_key]."),
     ("email", "de joão.silva+x@exemplo.com.br.", "de [REDACTED:email]."),
     ("email", "<a_b@mail.example.co.uk>", "<[REDACTED:email]>"),
     ("email", "it's o'brien@example.com", "it's [REDACTED:email]"),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tailrace.redaction import RedactedText, usual_redactor
 from tailrace.redaction.folding import fold
+from tests.unit.redaction.unhurried import UNHURRIED
 
 REDACTOR = usual_redactor()
 
@@ -30,6 +31,7 @@ def test_every_format_character_is_left_out() -> None:
             assert fold(f"a{chr(code)}b").plain == b"ab", hex(code)
 
 
+@UNHURRIED
 @given(st.text())
 def test_one_byte_for_each_character_that_was_kept(text: str) -> None:
     """And each byte's place leads back to its character."""

@@ -10,6 +10,7 @@ from tailrace.domain.json_form import JsonValue
 from tailrace.domain.payload import RedactedJson
 from tailrace.redaction import KeyRules, Redactor, mask_of, usual_redactor
 from tailrace.redaction.json_walk import read_json, write_json
+from tests.unit.redaction.unhurried import UNHURRIED
 
 REDACTOR = usual_redactor()
 CPF = "111.444.777-35"
@@ -51,6 +52,7 @@ def same_shape(before: JsonValue, after: JsonValue) -> bool:
     return type(before) is type(after) and (isinstance(before, str) or before == after)
 
 
+@UNHURRIED
 @given(VALUES)
 def test_the_shape_stays_and_again_changes_nothing(value: JsonValue) -> None:
     """Lists keep their length, objects their number of entries, numbers and truths their value, unless masked."""
@@ -61,6 +63,7 @@ def test_the_shape_stays_and_again_changes_nothing(value: JsonValue) -> None:
     assert CPF not in json.dumps(once)
 
 
+@UNHURRIED
 @given(VALUES)
 def test_a_noop_gives_back_what_it_got(value: JsonValue) -> None:
     """The very same value, not a copy."""

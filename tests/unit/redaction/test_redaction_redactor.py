@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tailrace.domain.capture import EventContent, RefusedPart, prepare_content
@@ -16,6 +16,7 @@ from tailrace.redaction import CustomPattern, RedactedText, Redactor, Span, usua
 from tailrace.redaction.folding import fold
 from tailrace.redaction.redactor import USUAL_DETECTORS
 from tests.corpus.formats import NEAR_MISSES, POSITIVES
+from tests.unit.redaction.unhurried import THOROUGH, UNHURRIED
 
 REDACTOR = usual_redactor()
 MASK = re.compile(r"\[REDACTED:[a-z0-9_]+\]")
@@ -49,7 +50,7 @@ def texts(draw: st.DrawFn) -> str:
     return "".join(make(chance) + draw(st.sampled_from(JOINTS)) for make in makes)
 
 
-@settings(max_examples=300)
+@THOROUGH
 @given(st.one_of(st.text(), texts()))
 def test_redacting_again_changes_nothing(text: str) -> None:
     """Whatever the masks uncover beside them is masked as well."""
@@ -60,7 +61,7 @@ def test_redacting_again_changes_nothing(text: str) -> None:
         assert once == RedactionFailed("not_settled")
 
 
-@settings(max_examples=300)
+@THOROUGH
 @given(texts())
 def test_no_detector_finds_anything_in_what_came_out(text: str) -> None:
     """Not in the text, and not in its plain form."""
@@ -70,6 +71,7 @@ def test_no_detector_finds_anything_in_what_came_out(text: str) -> None:
         assert not [span for detector in USUAL_DETECTORS for span in detector.find(laid_out)]
 
 
+@UNHURRIED
 @given(st.sampled_from(sorted(POSITIVES)), st.integers(0, 1 << 32))
 def test_a_value_by_itself_is_gone_with_its_digits(category: str, seed: int) -> None:
     """Neither as written nor as digits alone: what is left is its mask."""
@@ -81,6 +83,7 @@ def test_a_value_by_itself_is_gone_with_its_digits(category: str, seed: int) -> 
     assert outcome.counts == ((category, 1),)
 
 
+@UNHURRIED
 @given(texts())
 def test_every_span_lies_within_the_text_and_masks_only_itself(text: str) -> None:
     """What is not masked is what was there, in order."""
@@ -98,6 +101,7 @@ def test_every_span_lies_within_the_text_and_masks_only_itself(text: str) -> Non
             place += len(kept)
 
 
+@UNHURRIED
 @given(texts())
 def test_counts_are_those_of_the_masks(text: str) -> None:
     """By category, in alphabetical order, and never what was found."""

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tailrace.redaction.categories import Category
 from tailrace.redaction.spans import Span, masked, merge
+from tests.unit.redaction.unhurried import UNHURRIED
 
 TEXT = "abcdefghijklmnopqrstuvwxyz"
 
@@ -22,6 +23,7 @@ def spans(draw: st.DrawFn) -> Span:
 SPANS = st.lists(spans(), max_size=12)
 
 
+@UNHURRIED
 @given(SPANS)
 def test_merged_spans_cover_what_the_given_ones_did_and_are_apart(given_spans: list[Span]) -> None:
     """No character more, none less, none twice."""
@@ -33,6 +35,7 @@ def test_merged_spans_cover_what_the_given_ones_did_and_are_apart(given_spans: l
     assert all(one.end <= other.start for one, other in pairwise(merged))
 
 
+@UNHURRIED
 @given(SPANS, st.randoms())
 def test_the_order_of_finding_does_not_matter(given_spans: list[Span], chance: Random) -> None:
     """Two detectors may run in either order."""
@@ -42,6 +45,7 @@ def test_the_order_of_finding_does_not_matter(given_spans: list[Span], chance: R
     assert merge(shuffled) == merge(given_spans)
 
 
+@UNHURRIED
 @given(SPANS, SPANS)
 def test_merging_in_steps_is_merging_at_once(some: list[Span], others: list[Span]) -> None:
     """And merging again changes nothing."""
