@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from tailrace.adapters.logs import StructuredLog
 from tailrace.adapters.worker_process import start_worker_process
-from tailrace.bootstrap.signals import snapshot_requests, stopping_on_signals
+from tailrace.bootstrap.signals import children_are_awaited, snapshot_requests, stopping_on_signals
 from tailrace.runtime.clock import SystemClock
 from tailrace.runtime.crew import Crew, CrewPlan
 from tailrace.runtime.failures import place_of
@@ -21,6 +21,7 @@ def run_crew(size: int, command: Callable[[int], Sequence[str]], shutdown_s: flo
     otherwise; the log says what happened. A worker has `shutdown_s` to drain. To be called on the main thread of a
     process that has no Kafka client.
     """
+    children_are_awaited()
     stop, clock = Stop(), SystemClock()
     begun_s = clock.now_s()
     crew = Crew(

@@ -29,3 +29,12 @@ def snapshot_requests() -> Stop:
     if hasattr(signal, "SIGUSR1"):
         signal.signal(signal.SIGUSR1, lambda *_: asked.set())
     return asked
+
+
+def children_are_awaited() -> None:
+    """Let the system keep how a child ended until this process asks for it.
+
+    A launcher may ignore SIGCHLD, and that is inherited through its exec: then every child's end is thrown away.
+    """
+    if hasattr(signal, "SIGCHLD"):
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -113,12 +113,17 @@ def long_text(v: bytes, p: int, breaks: Breaks) -> tuple[bytes, int]:
 
 
 def check_texts(v: bytes, start: int, end: int, breaks: Breaks) -> None:
-    """Validate every text from `start` to `end`, `breaks` excepted. Raises UnicodeDecodeError."""
+    """Validate every text from `start` to `end`, `breaks` excepted. Raises UnicodeDecodeError.
+
+    The breaks are forgotten: they all lie before `end`, and what is checked next begins behind it. Kept, a map of
+    numbers would be checked entry by entry, each time past the breaks of all entries before: 14 000 took 3 s. [measured]
+    """
     for first, last in breaks:
         if first >= start:
             v[start:first].decode()
             start = last
     v[start:end].decode()
+    breaks.clear()
 
 
 def block(v: bytes, p: int, breaks: Breaks) -> tuple[int, int, int]:
