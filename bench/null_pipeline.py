@@ -92,7 +92,10 @@ def _consumer(settings: Settings) -> Consumer:
 
 def _producer(settings: Settings, sink: DurableTraceSettings) -> Producer:
     sizes = sink_producer_properties(sink.batch, settings.events)
-    return Producer({**PREFERRED, **settings.kafka.properties(), **ORDERED_PRODUCER, **sizes, "log_level": 2})
+    # A worker hands over a batch and waits; this does not, so at a worker's bounds it would spend its time on a full
+    # queue instead of on records. What goes to the broker is the same.
+    room = {"queue.buffering.max.messages": 100_000, "queue.buffering.max.kbytes": 131_072}
+    return Producer({**PREFERRED, **settings.kafka.properties(), **ORDERED_PRODUCER, **sizes, **room, "log_level": 2})
 
 
 def _produce(producer: Producer, topic: str, key: str | bytes | None, value: bytes) -> None:

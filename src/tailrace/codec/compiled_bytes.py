@@ -116,7 +116,7 @@ def check_texts(v: bytes, start: int, end: int, breaks: Breaks) -> None:
     """Validate every text from `start` to `end`, `breaks` excepted. Raises UnicodeDecodeError.
 
     The breaks are forgotten: they all lie before `end`, and what is checked next begins behind it. Kept, a map of
-    numbers would be checked entry by entry, each time past the breaks of all entries before: 14 000 took 3 s. [measured]
+    numbers would be checked entry by entry, each time past all breaks before it: 14 000 took 3 s. [measured]
     """
     for first, last in breaks:
         if first >= start:
