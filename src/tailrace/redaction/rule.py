@@ -10,8 +10,8 @@ from tailrace.redaction.spans import Span
 EDGE: Final = rb"[^0-9A-Za-z_\xc0-\xff]"
 """A byte that no word, number or token goes on with. Detectors are given texts that begin and end with such a byte."""
 
-MANY_DIGITS: Final = Re2Pattern(rb"[0-9](?:[ .\-/]?[0-9]){8}")
-"""Nine digits with at most one sign between two of them: fewer are no number that anybody gives out."""
+MANY_DIGITS: Final = Re2Pattern(rb"[0-9](?:[ .\-/]{0,2}[0-9]){8}")
+"""Nine digits with at most two signs between each two: fewer are no number that anybody gives out."""
 
 Check = Callable[[bytes, int, int], tuple[int, int] | None]
 """From a text and a proposed start and end to those of the find, or None; in bounded time, or linear in the find."""

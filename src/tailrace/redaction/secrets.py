@@ -14,6 +14,8 @@ from tailrace.redaction.rule import Detector, rule
 
 _LONGEST_HEADER_CHARACTERS: Final = 2048
 _STOPS: Final = b".,;:!?)]}"
+# Compounds with hyphens, which RFC 6750 lets stand in a token, are shorter.
+_LONGER_THAN_WORDS: Final = 36
 _LONGEST_ARMOUR_BYTES: Final = 16 * 1024
 _ARMOUR: Final = Re2Pattern(rb"[A-Za-z0-9+/=:,.\s\\()-]*")
 # Python's own engine: single classes, which cannot backtrack.
@@ -39,10 +41,11 @@ def _without_stops(text: bytes, start: int, end: int) -> tuple[int, int]:
 
 
 def _bearer(text: bytes, start: int, end: int) -> tuple[int, int] | None:
-    """What follows the word is a token if it has a digit, or capitals inside; a word of a sentence has neither."""
+    """What follows the word is a token if it has a digit or capitals inside, or is longer than any word."""
     start, end = _without_stops(text, start, end)
     token = text[start:end].split()[-1]
-    if _has_digit(token) or (not token[1:].islower() and not token.isupper() and len(token) >= 20):
+    capitals = len(token) >= 20 and not token[1:].islower() and not token.isupper()
+    if _has_digit(token) or capitals or len(token) >= _LONGER_THAN_WORDS:
         return start, end
     return None
 
@@ -113,7 +116,9 @@ _MARKED: Final = Re2Pattern(
     rb"[spr]k[\-_]|xox|xapp-|hooks\.slack|gh[pousr]_|github_pat_|A(?:KI|SI|BI|CC)A|AIza|ya29\.|GOCSPX-|X-Goog-"
     rb"|[78]Q~|eyJ|PRIVATE KEY|;base64,"
 )
-_NAMED: Final = Re2Pattern(rb"(?i)pass|pwd|senha|secret|key|token|credential|authorization|bearer|sig=|aws|x-amz-")
+_NAMED: Final = Re2Pattern(
+    rb"(?i)pass|pwd|senha|secret|key|token|credential|authorization|bearer|sig=|aws|x-amz-|cookie:"
+)
 _LOCATED: Final = Re2Pattern(rb"://")
 
 SECRETS: Final[tuple[Detector, ...]] = (
@@ -261,6 +266,33 @@ SECRETS: Final[tuple[Detector, ...]] = (
         _NAMED,
         rb"(?i)" + _NAMES + rb"[\\\"']{0,8}[ \t]{0,4}[:=][ \t]{0,4}" + _VALUE,
         check=_assigned,
+        edges=(1, 0),
+        retry_inside=False,
+    ),
+    # RFC 6265, sections 4.1 and 4.2: everything in such a header belongs to one session.
+    rule(
+        "cookie",
+        Category.PASSWORD,
+        _NAMED,
+        rb"(?i)cookie:[ \t]{0,4}[^\s=;\x00]+=[^\x00\r\n]+",
+        edges=(1, 0),
+        retry_inside=False,
+    ),
+    # The same names as elements, and as options of a command line.
+    rule(
+        "element",
+        Category.PASSWORD,
+        _NAMED,
+        rb"(?i)<" + _NAMES + rb">[^<\x00]+<",
+        edges=(0, 1),
+        retry_inside=False,
+    ),
+    rule(
+        "option",
+        Category.PASSWORD,
+        _NAMED,
+        rb"(?i)--" + _NAMES + rb"[ \t]{1,4}(?:\"[^\"\x00\r\n]+\"?|'[^'\x00\r\n]+'?|[^\s\"'\x00\-][^\s\"'\x00]{3,})",
+        check=_without_stops,
         edges=(1, 0),
         retry_inside=False,
     ),
