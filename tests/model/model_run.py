@@ -93,7 +93,7 @@ class Run:
             )
         self.shape = Shape(
             tuple(shapes),
-            patience_s=(0.0, 0.1, 0.5, 2.0)[patience % 4],
+            patience_s=(0.0, 0.0, 0.1, 2.0)[patience % 4],
             offer_bytes=8 + patience // 4 % 16,
             near_records=more // 4 % 8,
         )

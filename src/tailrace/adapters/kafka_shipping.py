@@ -156,11 +156,19 @@ class Shipper:
         """Like `ship`, for messages without headers."""
         return self._ship(batch, [None] * len(batch), interrupt)
 
+    def connect(self) -> None:
+        """Make the producer now, so that it is ready when there is something to send.
+
+        A producer asks for its id when it is made, finds no connection, and asks again half a second later [measured].
+        """
+        self._producer = self._producer or self._make_producer()
+
     def _ship(self, batch: Sequence[Bare], headers: Sequence[_Headers | None], interrupt: Interrupt) -> ShippingOutcome:
         self._failures = []
         deadline = Deadline.after(self._clock, self._timeout_s)
-        producer = self._producer or self._make_producer()
-        self._producer = producer
+        self.connect()
+        producer = self._producer
+        assert producer is not None
         refused_at_once = self._produce_all(producer, batch, headers, interrupt, deadline)
         while len(producer) and not self._failures and not interrupt.is_set() and not deadline.passed:
             self._poll(producer, POLL_S)

@@ -243,8 +243,10 @@ def _sink(sink_id: str, sink: SinkSettings, around: Surroundings) -> Sink[LaneIt
     # A lane's sorting lets only the items in that its sink can take, which the type of a mixed list cannot say.
     match sink:
         case DurableTraceSettings():
-            cluster = around.settings.cluster_of(sink_id)
-            return DurableTraceSink(_shipper(around, cluster, sink, sink.topic))  # type: ignore[return-value]
+            shipper = _shipper(around, around.settings.cluster_of(sink_id), sink, sink.topic)
+            # While the worker joins its group: a sink that is ready half a second after its neighbours falls behind.
+            shipper.connect()
+            return DurableTraceSink(shipper)  # type: ignore[return-value]
         case LocalDiagnosticSettings():
             lines = RotatingLines(sink.path, sink.rotate_bytes, sink.keep_files, first_byte=b"{")
             return LocalDiagnosticSink(lines, RecordReader(around.schemas))  # type: ignore[return-value]

@@ -3,12 +3,13 @@
     no lane is live           the offer waits: going on would only run away from those that read the log
     every live lane full      the offer waits, and so does the partition: no lane could use it
     one lane has room         it gets the offer; the others get it too as soon as they have room
-    a live lane that is past the offer runs dry, or has waited as long as the patience lasts
+    a live lane that is past the offer is dry, or has waited as long as the patience lasts
                               those still full lose their claim: they detach and read the log, or shed by policy
 
-Before a sink has taken anything at all its lane loses its claim only to patience, never to a neighbour that runs dry:
-connecting takes one sink a second longer than another, in which a worker empties every buffer it has, and a lane that
-was made to detach by that would read the log for ten times as long [seen in half of all starts on two busy cores].
+Dry is no instant: lanes share processors, so that of two which are equally fast now one is ahead and now the other, and
+what the dry one leaves idle is just what the full one needs. So the dry one waits for as long as its neighbour would
+need for the offer at `WAITED_FOR_RECORDS_PER_S`. And before a sink has taken anything at all, its lane loses its claim
+to the patience alone: it may still be connecting.
 
 Past an offer is who took it, and also who read as far from the log and is live again: it wants the next one as much.
 A lane with nobody beside it therefore never sheds and never detaches for want of room: to it a full buffer is plain
@@ -20,6 +21,11 @@ from dataclasses import dataclass, field
 
 from tailrace.runtime.feed import Feed, Verdict
 from tailrace.runtime.offers import Offer
+
+WAITED_FOR_RECORDS_PER_S = 20_000
+"""A lane that is slower than its neighbours but makes room at this rate is waited for, also by one that is dry; it sets
+their pace then. Without that, half of all runs of three equal lanes over a backlog had one detach within two seconds
+[measured, on two busy cores]; it then read again, at the rate limit, for ten seconds what it had been about to send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +46,15 @@ class Receiver:
 class PendingOffer:
     """An offer on its way to its receivers.
 
-    `since_s` is when it came to the front, `wanted_since_s` when a lane that is past it first waited for the next one.
+    `since_s` is when it came to the front, `wanted_since_s` when a lane that is past it first waited for the next one,
+    `dry_since_s` since when one of those has nothing to do.
     """
 
     offer: Offer
     since_s: float
     served: set[str] = field(default_factory=set)
     wanted_since_s: float | None = None
+    dry_since_s: float | None = None
 
 
 class Pacing:
@@ -74,13 +82,18 @@ class Pacing:
         partition = pending.offer.partition
         past_it = [r for r in self._receivers if r.paces and r.sink_id in pending.served and r.feed.is_live(partition)]
         if not full or not past_it:
-            pending.wanted_since_s = None
+            pending.wanted_since_s = pending.dry_since_s = None
             return ()
         if pending.wanted_since_s is None:
             pending.wanted_since_s = now_s
         if now_s - pending.wanted_since_s >= self._patience_s:
             return full
         if all(r.feed.has_work() for r in past_it):
+            pending.dry_since_s = None
+            return ()
+        if pending.dry_since_s is None:
+            pending.dry_since_s = now_s
+        if now_s - pending.dry_since_s < pending.offer.size / WAITED_FOR_RECORDS_PER_S:
             return ()
         return [receiver for receiver in full if receiver.feed.has_exported()]
 

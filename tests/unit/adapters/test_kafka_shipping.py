@@ -159,6 +159,15 @@ class TestArriving:
         assert rig.ship(3) == Arrived()
         assert len(rig.made) == 1
 
+    def test_a_producer_that_was_made_before_is_used(self) -> None:
+        """It is ready by then; asked again it stays the same."""
+        rig = Rig()
+        rig.next.script.append(all_of(0, 3))
+        rig.shipper.connect()
+        rig.shipper.connect()
+        assert rig.ship(3) == Arrived()
+        assert len(rig.made) == 1
+
     def test_headers_go_with_their_message(self) -> None:
         """Also behind one that had to wait for room; a message without any gets none."""
         rig = Rig()

@@ -8,13 +8,14 @@ import pytest
 from tailrace.domain.kinds import OverflowPolicy
 from tailrace.runtime.feed import Feed, Mode, Verdict
 from tailrace.runtime.offers import Offer
-from tailrace.runtime.pacing import Pacing, PendingOffer, Receiver
+from tailrace.runtime.pacing import WAITED_FOR_RECORDS_PER_S, Pacing, PendingOffer, Receiver
 from tests.unit.runtime.fakes import TERMINAL, offer
 from tests.unit.runtime.stage import feed_of
 
 PATIENCE_S = 2.0
 CAPACITY = 10
 NOW_S = 100.0
+GRACE_S = 5 / WAITED_FOR_RECORDS_PER_S + 1e-6  # for an offer of five records; sums of floats are not exact
 
 
 @dataclass
@@ -90,6 +91,11 @@ class Paced:
 
     def place(self, pending: PendingOffer, now_s: float = NOW_S) -> bool:
         return self.pacing.place(pending, now_s)
+
+    def place_when_dry(self, pending: PendingOffer, dry_at_s: float) -> bool:
+        """Somebody is found dry now, and still is when its neighbours have had the time that they are given."""
+        assert not self.place(pending, dry_at_s)
+        return self.place(pending, dry_at_s + GRACE_S)
 
     def fill(self, *lanes: Lane) -> None:
         """These take ten records, which is all that they have room for."""
@@ -217,14 +223,49 @@ class TestPatience:
         assert contest.place(contest.next_one, NOW_S + PATIENCE_S)
         assert [*modes, contest.slow.mode] == [Mode.LIVE, Mode.CATCHING_UP]
 
-    def test_a_full_lane_loses_its_claim_as_soon_as_one_that_is_past_it_runs_dry(self) -> None:
-        """That one has nothing to do any more, and waits only for this."""
+    def test_a_full_lane_loses_its_claim_soon_after_one_that_is_past_it_ran_dry(self) -> None:
+        """That one has nothing to do any more, and waits only for this: as long as a fast enough lane would need."""
         contest = Contest()
         contest.fast.export(4)
         assert not contest.place(contest.next_one, NOW_S + 0.1)
         contest.fast.export(1)
-        assert contest.place(contest.next_one, NOW_S + 0.2)
-        assert contest.slow.mode is Mode.CATCHING_UP
+        assert not contest.place(contest.next_one, NOW_S + 0.2)
+        assert not contest.place(contest.next_one, NOW_S + 0.2 + 0.9 * GRACE_S)
+        modes = [contest.slow.mode]
+        assert contest.place(contest.next_one, NOW_S + 0.2 + GRACE_S)
+        assert [*modes, contest.slow.mode] == [Mode.LIVE, Mode.CATCHING_UP]
+
+    def test_a_full_lane_that_makes_room_while_another_is_dry_keeps_its_claim(self) -> None:
+        """Two that are equally fast take turns at being ahead."""
+        contest = Contest()
+        contest.fast.export()
+        assert not contest.place(contest.next_one, NOW_S + 0.1)
+        contest.slow.export(5)
+        assert contest.place(contest.next_one, NOW_S + 0.1 + GRACE_S)
+        assert contest.slow.mode is Mode.LIVE
+
+    def test_being_dry_counts_from_the_last_time_it_had_work(self) -> None:
+        """Another partition's offer may have come in between."""
+        contest = Contest()
+        contest.fast.export()
+        assert not contest.place(contest.next_one, NOW_S + 0.1)
+        contest.fast.feed.begin(1, 0)
+        contest.fast.feed.attach(1, 1, 0, 0.0)
+        contest.fast.feed.offer(offer(1, 0, 5, TERMINAL), NOW_S)
+        assert not contest.place(contest.next_one, NOW_S + 0.2)
+        contest.fast.export()
+        assert contest.place_when_dry(contest.next_one, NOW_S + 0.3)
+
+    def test_a_larger_offer_gives_more_time(self) -> None:
+        """Room for twice as many records takes twice as long to make."""
+        fast, slow = Lane("fast"), Lane("slow")
+        paced, next_one = Paced(fast, slow), pending(CAPACITY, CAPACITY + 10)
+        paced.fill(fast, slow)
+        fast.export()
+        assert not paced.place(next_one)
+        fast.export()
+        assert not paced.place_when_dry(next_one, NOW_S + 0.1)
+        assert paced.place(next_one, NOW_S + 0.1 + 2 * GRACE_S)
 
     def test_a_lane_whose_sink_has_taken_nothing_yet_loses_its_claim_to_patience_only(self) -> None:
         """It may be connecting, and meanwhile a neighbour runs dry that was a second faster at that."""
@@ -234,6 +275,7 @@ class TestPatience:
         fast.export()
         assert not paced.place(next_one)
         fast.export()
+        assert not paced.place_when_dry(next_one, NOW_S + 0.1)
         assert not paced.place(next_one, NOW_S + PATIENCE_S - 0.001)
         assert [lane.mode for lane in (new, slow)] == [Mode.LIVE, Mode.CATCHING_UP]
         assert paced.place(next_one, NOW_S + PATIENCE_S)
@@ -245,12 +287,11 @@ class TestPatience:
         paced, next_one = Paced(fast, slow), pending()
         paced.fill(fast, slow)
         fast.export()
-        fast_is_dry = NOW_S + 0.1
         assert not paced.place(next_one)
         fast.export()
-        assert not paced.place(next_one, fast_is_dry)
+        assert not paced.place_when_dry(next_one, NOW_S + 0.1)
         slow.export(1)
-        assert paced.place(next_one, fast_is_dry)
+        assert paced.place(next_one, NOW_S + 0.1 + GRACE_S)
         assert slow.mode is Mode.CATCHING_UP
 
     def test_one_of_several_that_runs_dry_is_enough(self) -> None:
@@ -262,7 +303,7 @@ class TestPatience:
         medium.export()
         assert not paced.place(next_one)
         fast.export()
-        assert paced.place(next_one, NOW_S + 0.1)
+        assert paced.place_when_dry(next_one, NOW_S + 0.1)
         assert [lane.mode for lane in (fast, medium, slow)] == [Mode.LIVE, Mode.LIVE, Mode.CATCHING_UP]
 
     def test_time_in_which_nobody_was_past_it_does_not_count(self) -> None:
@@ -303,7 +344,7 @@ class TestPatience:
         assert reader.feed.enter_from_log(events(0, CAPACITY + 5), NOW_S + 3_600.0)
         assert not paced.place(next_one, NOW_S + 3_600.0), "it has work"
         reader.export()
-        assert paced.place(next_one, NOW_S + 3_600.1)
+        assert paced.place_when_dry(next_one, NOW_S + 3_600.1)
         assert slow.mode is Mode.CATCHING_UP
 
     def test_without_patience_a_full_lane_loses_its_claim_at_once(self) -> None:
@@ -321,7 +362,7 @@ class TestLosingTheClaim:
         """It goes back to the first that waited, and notes how far it has to read."""
         contest = Contest()
         contest.fast.export()
-        assert contest.place(contest.next_one, NOW_S + 0.1)
+        assert contest.place_when_dry(contest.next_one, NOW_S + 0.1)
         assert contest.slow.feed.standing(0, 1) == (Mode.CATCHING_UP, 0)
         assert contest.slow.feed.statistics().detached == 1
         assert contest.slow.feed.enter_from_log(events(0, CAPACITY + 5), NOW_S + 60.0), "that is as far as it has to"
@@ -332,7 +373,7 @@ class TestLosingTheClaim:
         contest = Contest(sheds=True)
         contest.slow.export(3)
         contest.fast.export()
-        assert contest.place(contest.next_one, NOW_S + 0.1)
+        assert contest.place_when_dry(contest.next_one, NOW_S + 0.1)
         assert contest.slow.mode is Mode.LIVE
         contest.slow.export()
         assert contest.slow.exported == [*range(CAPACITY), 10, 11, 12]
@@ -343,7 +384,7 @@ class TestLosingTheClaim:
         """Its gaps would grow in memory without a bound while its cursor stands."""
         contest = Contest(sheds=True, max_ahead_records=CAPACITY)
         contest.fast.export()
-        assert contest.place(contest.next_one, NOW_S + 0.1)
+        assert contest.place_when_dry(contest.next_one, NOW_S + 0.1)
         assert contest.slow.mode is Mode.CATCHING_UP
         assert contest.slow.feed.settle() == [], "and nothing is a gap"
 
@@ -351,7 +392,7 @@ class TestLosingTheClaim:
         """Only those are overruled that had no room; to it the offer is not brought again."""
         contest = Contest()
         contest.fast.export()
-        contest.place(contest.next_one, NOW_S + 0.1)
+        assert contest.place_when_dry(contest.next_one, NOW_S + 0.1)
         assert contest.fast.mode is Mode.LIVE
         assert contest.fast.feed.statistics().detached == 0
         assert contest.fast.verdicts == [Verdict.TAKEN] * 2
@@ -364,5 +405,5 @@ class TestLosingTheClaim:
         fast.export()
         assert not paced.place(next_one)
         fast.export()
-        assert paced.place(next_one, NOW_S + 0.1)
+        assert paced.place_when_dry(next_one, NOW_S + 0.1)
         assert [lane.mode for lane in (slow, slower)] == [Mode.CATCHING_UP] * 2
