@@ -31,6 +31,13 @@ def test_every_format_character_is_left_out() -> None:
             assert fold(f"a{chr(code)}b").plain == b"ab", hex(code)
 
 
+def test_every_dash_and_every_blank_becomes_plain() -> None:
+    """Whatever their width."""
+    for code in range(0x80, sys.maxunicode + 1):
+        plain = {"Pd": b"-", "Zs": b" "}.get(unicodedata.category(chr(code)))
+        assert plain is None or fold(chr(code)).plain == plain, hex(code)
+
+
 @UNHURRIED
 @given(st.text())
 def test_one_byte_for_each_character_that_was_kept(text: str) -> None:
