@@ -19,7 +19,7 @@ class CustomPattern:
     """A category of the operator's own: whatever matches `pattern`, in RE2's syntax, is masked `[REDACTED:<name>]`.
 
     It is matched against each text by itself, as written and, where that differs, with look-alikes made plain. Matches
-    of up to 2 048 bytes of UTF-8 are found wherever they are; a longer one too, unless a shorter match of this pattern
+    of up to 4 096 bytes of UTF-8 are found wherever they are; a longer one too, unless a shorter match of this pattern
     lies near its beginning.
 
     Raises InvalidField, whose field is `redaction.patterns.<name>` and which never repeats the pattern: a name that is
