@@ -186,8 +186,8 @@ def test_every_line_of_the_shared_log_is_whole_and_says_whose_it_is(stand: Stand
     """Two workers and their supervisor write to one file; SIGUSR1 makes them all write at the same moment."""
     stand.wait_until_all_read()
     for _ in range(20):
-        os.kill(stand.crew.pid, signal.SIGUSR1)
         written = len(stand.crew.lines("worker snapshot"))
+        os.kill(stand.crew.pid, signal.SIGUSR1)
         eventually(lambda: len(stand.crew.lines("worker snapshot")) > written, within_s=30, what="a snapshot")  # noqa: B023
     stand.terminate()
 
