@@ -188,7 +188,7 @@ def test_every_line_of_the_shared_log_is_whole_and_says_whose_it_is(stand: Stand
     for _ in range(20):
         written = len(stand.crew.lines("worker snapshot"))
         os.kill(stand.crew.pid, signal.SIGUSR1)
-        eventually(lambda: len(stand.crew.lines("worker snapshot")) > written, within_s=30, what="a snapshot")  # noqa: B023
+        stand.crew.wait_for("worker snapshot", count=written + 1)
     stand.terminate()
 
     text = [line for line in stand.crew.log_text().splitlines() if not line.startswith("warning: ")]

@@ -100,10 +100,13 @@ class WorkerProcess:
             return found if len(found) >= count else None
 
         what = f"{count} x '{event}' {fields or ''} in the log"
-        return eventually(enough, within_s=within_s, what=what, gone_wrong=self._end, every_s=every_s)
+        try:
+            return eventually(enough, within_s=within_s, what=what, gone_wrong=self._end, every_s=every_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the log ends with\n{self.tail()}") from None
 
     def _end(self) -> str | None:
-        return None if self.running else f"the worker ended with {self._process.returncode}\n{self.tail()}"
+        return None if self.running else f"the worker ended with {self._process.returncode}"
 
     def log_text(self) -> str:
         """Everything it wrote, log lines or not."""

@@ -72,6 +72,7 @@ class _Manned:
 
     seat: Seat
     process: WorkerProcess | None = None
+    owes_snapshot: bool = False
     cpu_s: float = 0.0
     earlier: list[WorkReport] = field(default_factory=list)
 
@@ -124,6 +125,7 @@ class Crew:
         for one in self._manned:
             if one.process is not None and (ended := one.process.look()) is not None:
                 self._took_leave(one, one.process, ended)
+            self._pass_on_request(one)
             if one.seat.due(self._clock.now_s()):
                 self._fill(one)
         if self._deadline is not None and self._deadline.passed:
@@ -141,10 +143,17 @@ class Crew:
                 one.process.drain()
 
     def ask_snapshots(self) -> None:
-        """Every worker that is up writes its lanes to the log; one still starting would die of the signal."""
+        """Every worker writes its lanes to the log, one that is still starting as soon as it is up."""
         for one in self._manned:
-            if one.process is not None and one.process.report is not None:
-                one.process.ask_snapshot()
+            one.owes_snapshot = one.process is not None
+            self._pass_on_request(one)
+
+    def _pass_on_request(self, one: _Manned) -> None:
+        # Kept until the first report: a worker that is still starting would die of the signal. One that reads its
+        # partitions already may be such a one for us, as long as its first report is on the way.
+        if one.owes_snapshot and one.process is not None and one.process.report is not None:
+            one.owes_snapshot = False
+            one.process.ask_snapshot()
 
     def _fill(self, one: _Manned) -> None:
         seat = one.seat
@@ -159,7 +168,7 @@ class Crew:
 
     def _took_leave(self, one: _Manned, process: WorkerProcess, ended: Ended) -> None:
         seat, now_s = one.seat, self._clock.now_s()
-        one.process = None
+        one.process, one.owes_snapshot = None, False
         one.cpu_s += ended.cpu_s
         if process.report is not None:
             one.earlier.append(process.report)

@@ -243,11 +243,27 @@ def test_a_process_that_the_system_does_not_give_is_asked_for_again() -> None:
     assert len(stage.of(1)) == 1
 
 
-def test_a_snapshot_is_asked_only_of_workers_that_have_reported(stage: Stage) -> None:
-    """Before its handler is there, the signal would end a worker."""
-    stage.of(1)[0].report = WorkReport()
+def test_a_snapshot_is_asked_of_a_worker_only_once_it_has_reported(stage: Stage) -> None:
+    """Before its handler is there, the signal would end it; but the request is not lost on it, and served once."""
+    up, starting = stage.of(1)[0], stage.of(2)[0]
+    up.report = WorkReport()
     stage.crew.ask_snapshots()
-    assert [process.told for _, process in stage.processes] == [["snapshot"], []]
+    stage.crew.turn()
+    assert (up.told, starting.told) == (["snapshot"], [])
+    starting.report = WorkReport()
+    stage.crew.turn()
+    stage.crew.turn()
+    assert (up.told, starting.told) == (["snapshot"], ["snapshot"])
+
+
+def test_a_request_for_a_snapshot_ends_with_the_worker_it_was_for(stage: Stage) -> None:
+    stage.crew.ask_snapshots()
+    stage.of(2)[0].ends(KILLED)
+    stage.passes(0.0)
+    stage.passes(1.0)
+    stage.of(2)[1].report = WorkReport()
+    stage.crew.turn()
+    assert stage.of(2)[1].told == []
 
 
 def test_the_lives_of_a_seat_add_up() -> None:
