@@ -392,7 +392,7 @@ class _RecordsWriter:
         code.line("size = len(value)")
         code.line(f"{before}new(ProjectedRecord, (")
         code.line("    partition, offset, planned.kind, planned.preserved, run_key, family.name, agent, run_id, value,")
-        code.line(f"    size - {self._tail_size()}, len(run_id) + size,")
+        code.line(f"    size - {self._tail_size()}, len(run_id) + size, None,")
         code.line(f")){after}")
 
     def _record(self, cursor: list[Piece], amounts: Mapping[str, Piece] | None = None) -> list[Piece]:

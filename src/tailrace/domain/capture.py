@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from tailrace.domain.capture_policy import ContentSource
 from tailrace.domain.capture_store import (
     CaptureFailed,
     CaptureKind,
@@ -49,6 +50,19 @@ class ModelCall:
     provider_id: str = ""
     request_model: str = ""
     response_model: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventToCapture:
+    """What a lane that captures has to know of an event: whom it is about, what was said, and to which model.
+
+    `redaction_policy_id` is the event's own, which its records name as long as they hold no content.
+    """
+
+    source: ContentSource
+    content: EventContent = field(repr=False)
+    call: ModelCall
+    redaction_policy_id: str
 
 
 class OmitReason(StrEnum):

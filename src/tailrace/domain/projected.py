@@ -16,7 +16,11 @@ class ProjectedRecord(NamedTuple):
     `partition` and `offset` are the event's place in the events topic. An event yields at most one projection of each
     kind, so (partition, offset, kind) names a projection. `value` is the framed Avro record for a sink that gets no
     content, ready to send; its first `prefix_bytes` bytes are the same for every sink, what follows depends on it.
-    `size_bytes` is what the record brings to a buffer's byte bound, key and value: `record_of` fills it in.
+    `size_bytes` is what the record brings to a buffer's byte bound: key, value and `event`. `record_of` fills it in.
+
+    `event` is the event as it came, only on the first of its records, and only if it carries content and some sink may
+    get it: what a sink's own tail is made from, by the lane that sends it (docs/PRIVACY.md, The way of a prompt).
+    Nothing that takes `value` alone ever meets content.
 
     A tuple and no dataclass: one is made per event at least, on the one thread that everything waits for, and this
     takes a third of the time of a frozen dataclass [measured].
@@ -33,6 +37,13 @@ class ProjectedRecord(NamedTuple):
     value: bytes
     prefix_bytes: int
     size_bytes: int
+    event: bytes | None = None
+
+    def __repr__(self) -> str:
+        """As any tuple with names, but for the event: no traceback or log line may show content nobody redacted."""
+        shown = [f"{name}={value!r}" for name, value in zip(self._fields[:-1], self[:-1], strict=True)]
+        event = "None" if self.event is None else f"<{len(self.event)} bytes>"
+        return f"ProjectedRecord({', '.join(shown)}, event={event})"
 
     @property
     def prefix(self) -> bytes:
@@ -56,6 +67,7 @@ def record_of(
     key: bytes,
     prefix: bytes,
     tail: bytes,
+    event: bytes | None = None,
 ) -> ProjectedRecord:
     """The record of these parts, its sizes and its class of preservation filled in."""
     return ProjectedRecord(
@@ -69,7 +81,8 @@ def record_of(
         key,
         prefix + tail,
         len(prefix),
-        len(key) + len(prefix) + len(tail),
+        len(key) + len(prefix) + len(tail) + len(event or b""),
+        event,
     )
 
 
