@@ -207,6 +207,21 @@ def test_bounded_call_answers_raises_and_gives_up() -> None:
     assert calls.run(lambda: 4) == Returned(4)
 
 
+def test_bounded_call_ends_when_its_caller_is_called_off() -> None:
+    """Long before its bound: a revocation does not wait for a dead store."""
+    hang, off = threading.Event(), threading.Event()
+    calls = BoundedCall(60.0, given_up=off.is_set)
+
+    def hanging() -> int:
+        off.set()
+        return int(hang.wait())
+
+    begun_s = time.monotonic()
+    assert calls.run(hanging) == Overdue()
+    assert time.monotonic() - begun_s < 30.0
+    hang.set()
+
+
 def _key(content: bytes) -> str:
     digest = hashlib.sha256(content).hexdigest()
     return f"sha256/{digest[:2]}/{digest}.json"

@@ -104,7 +104,7 @@ def refused_letter(topic: str, group: str, refused: RefusedRecord, *, raw: bool)
         "kind": record.kind.value,
         "sink": refused.sink_id,
         "reason": refused.detail,
-        "size_bytes": record.size_bytes,
+        "size_bytes": len(record.key) + len(record.value),
     }
     return Shipment(_letter_key(topic, record.partition), _as_json(described), headers)
 

@@ -10,6 +10,7 @@ docs/PRIVACY.md, Stores.
 """
 
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -52,13 +53,21 @@ class ReferenceStore(CaptureStore):
     """
 
     def __init__(
-        self, url: str, *, name: str, redactor: PayloadRedactor, bound_s: float = 10.0, plain_http: bool = False
+        self,
+        url: str,
+        *,
+        name: str,
+        redactor: PayloadRedactor,
+        bound_s: float = 10.0,
+        plain_http: bool = False,
+        given_up: Callable[[], bool] = lambda: False,
     ) -> None:
         """`url` is `file:///directory`, `s3://bucket/prefix`, `gs://…`, `az://…` or `memory:///`.
 
         `name` is what records call this store, so that they tell no bucket and no path. `plain_http` allows an
-        endpoint without TLS. Raises ConfigurationNeeded if the URL is none of these or holds credentials or a query,
-        if the name is no name, if `redactor` masks nothing, or if obstore is not installed.
+        endpoint without TLS. A capture under way ends early, as a failure, once `given_up` says so. Raises
+        ConfigurationNeeded if the URL is none of these or holds credentials or a query, if the name is no name, if
+        `redactor` masks nothing, or if obstore is not installed.
         """
         if redactor.is_noop:
             raise ConfigurationNeeded(SETTING, "needs a redactor that masks: a noop one would keep text as it was said")
@@ -67,7 +76,7 @@ class ReferenceStore(CaptureStore):
         except InvalidField:
             raise ConfigurationNeeded(SETTING, "needs a name without control characters") from None
         self._name, self._redactor = name, redactor
-        self._calls = BoundedCall(bound_s)
+        self._calls = BoundedCall(bound_s, given_up)
         self._objects = _objects_at(url, bound_s, plain_http=plain_http)
 
     def capture(self, bundle: PayloadBundle) -> CaptureResult | CaptureFailed:
