@@ -36,7 +36,7 @@ class Overdue:
 
 
 class BoundedCall:
-    """Waits for calls up to `bound_s` seconds, or until `given_up`. For one caller thread; they run on daemon threads."""
+    """Waits for calls up to `bound_s` seconds, or until `given_up`. For one caller thread; calls run on daemons."""
 
     def __init__(self, bound_s: float, given_up: Callable[[], bool] = lambda: False) -> None:
         self._bound_s = bound_s

@@ -23,7 +23,7 @@ class CaptureNews:
         self._failures = 0
         self._said_at_s = 0.0
         self._warned_of: set[str] = set()
-        self._said_once: set[str] = set()
+        self._unreadable = self._refused = False
         self.inline = self.references = self.omitted = self.failed = 0
 
     def captured(self, captured: Captured) -> None:
@@ -57,11 +57,21 @@ class CaptureNews:
 
     def unreadable(self) -> None:
         """An event that was projected could not be read for its content."""
-        self._once("content of an event could not be read: its records go on without")
+        if not self._unreadable:
+            self._unreadable = True
+            self._logger.event(
+                "content of an event could not be read: its records go on without",
+                level="warning",
+                sink=self._sink_id,
+            )
 
     def refused_with_content(self) -> None:
         """The sink refused a record for ever and is offered it without content."""
-        self._once("the sink refused a record with content: it is sent without")
+        if not self._refused:
+            self._refused = True
+            self._logger.event(
+                "the sink refused a record with content: it is sent without", level="warning", sink=self._sink_id
+            )
 
     def sum_up(self) -> None:
         """What this lane's records had in all; called once, at the end."""
@@ -87,14 +97,9 @@ class CaptureNews:
             level="warning",
             sink=self._sink_id,
             reason=failure.problem.value,
-            **({"error": failure.error_type} if failure.error_type else {}),
+            error=failure.error_type or "none",
             records=self._failures,
         )
-
-    def _once(self, text: str) -> None:
-        if text not in self._said_once:
-            self._said_once.add(text)
-            self._logger.event(text, level="warning", sink=self._sink_id)
 
 
 def _parts(content: ContentOnRecord) -> Iterator[PartOnRecord]:
