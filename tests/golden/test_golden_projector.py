@@ -7,7 +7,7 @@ from tests.golden.projector_cases import CASES, names, projected, recorded
 
 @pytest.mark.parametrize("name", names())
 def test_an_event_gives_the_recorded_bytes(name: str) -> None:
-    """A difference reaches every sink: it needs a reason, a new projector version, and these files written anew."""
+    """A difference reaches every sink: it needs a reason, these files anew, and, behind the frame, a new version."""
     assert projected(name) == recorded(name)
 
 

@@ -21,7 +21,8 @@ from tailrace.domain.projected import ProjectedRecord, record_of
 from tailrace.domain.projection_rules import PlannedProjection
 
 PROJECTOR_VERSION: Final = 1
-"""Version of the rules and the layout: higher whenever the same event bytes would give other record bytes. A lane start
+"""Version of the rules and the layout: higher whenever the same event bytes would give other record bytes behind the
+frame. (The frame names the schema, and a compatible schema by itself changes nothing that a record says.) A lane start
 writes it down, so that an audit knows which records to expect."""
 
 _FIRST_TAIL_FIELD = "content_capture"  # from here on the schema's fields depend on the sink
