@@ -25,6 +25,7 @@ _SENTENCES = (
     'She wrote "{}" in the ticket.',
     "{}",
 )
+_SHORT = frozenset(("email", "ipv4", "ipv6"))
 # Of these, the end alone gives access to something; of the others only the whole is somebody's.
 _SECRETS = frozenset(
     ("jwt", "bearer_token", "api_key", "anthropic_key", "slack_token", "github_token", "google_key", "private_key")
@@ -69,6 +70,7 @@ class Planter:
     def __init__(self, seed: int) -> None:
         self._chance = Random(seed)
         self._taken: set[str] = set()
+        self._short: set[str] = set()
         self.planted: list[Canary] = []
 
     def at(self, group: str, category: str) -> "Patch":
@@ -79,11 +81,20 @@ class Planter:
         while True:
             text = self._word() if category == PLAIN else POSITIVES[category](self._chance)
             needles = _needles(category, text)
-            if not self._taken.intersection(needles):
+            if not self._taken.intersection(needles) and not self._overlaps(category, text):
                 break
         self._taken.update(needles)
         self.planted.append(Canary(text, category, position, group, reach, needles))
         return text
+
+    def _overlaps(self, category: str, text: str) -> bool:
+        """Whether it is part of another one, or the other way round: a find would then be two."""
+        if category not in _SHORT:
+            return False
+        if any(text in other or other in text for other in self._short):
+            return True
+        self._short.add(text)
+        return False
 
     def sentence(self, text: str) -> str:
         return self._chance.choice(_SENTENCES).format(text)
