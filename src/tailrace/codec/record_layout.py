@@ -25,7 +25,8 @@ PROJECTOR_VERSION: Final = 1
 frame. (The frame names the schema, and a compatible schema by itself changes nothing that a record says.) A lane start
 writes it down, so that an audit knows which records to expect."""
 
-_FIRST_TAIL_FIELD = "content_capture"  # from here on the schema's fields depend on the sink
+FIRST_TAIL_FIELD: Final = "content_capture"
+"""From here on the record's fields depend on the sink."""
 
 _COMPUTED = frozenset({"projection_id", "source", "source_cursor", "event_cursor"})
 
@@ -77,7 +78,7 @@ class RecordLayout:
         self.record = record_tree(schemas.telemetry_record, TELEMETRY_RECORD)
         self.frame = single_object_frame(schemas.telemetry_record)
         names = [field.name for field in self.record.fields]
-        tail_start = names.index(_FIRST_TAIL_FIELD)
+        tail_start = names.index(FIRST_TAIL_FIELD)
         self.prefix_names, self.tail_names = names[:tail_start], names[tail_start:]
         self.no_content = self._encode(_NO_CONTENT)
         filled = {*_COMPUTED, *_NO_CONTENT, *_FIXED}

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from hashlib import sha256
 from threading import Lock
 
-from tailrace.codec.framing import Confluent, CutFrame, NoRegistry, SchemaIds, SingleObject, Unframed, recognise
+from tailrace.codec.event_steps import EventSteps
+from tailrace.codec.framing import SchemaIds
 from tailrace.codec.record_layout import EventFacts, RecordLayout
 from tailrace.codec.reference_resolution import Mismatch, resolve_record
 from tailrace.codec.reference_walker import RecordStep, Walk, WalkError
 from tailrace.codec.schema_tree import Enum, Record, Union
-from tailrace.codec.schemas import AGENT_EVENT, RefusedSchema, SchemaStore, WriterSchema, record_tree
+from tailrace.codec.schemas import AGENT_EVENT, SchemaStore
 from tailrace.domain.errors import SchemaInvalid
 from tailrace.domain.kinds import CostStatus, EventFamily
 from tailrace.domain.projected import Projected, ProjectedRecord, Undecodable, UndecodableReason
@@ -44,14 +45,11 @@ class ReferenceProjector:
         ids: SchemaIds | None = None,
         max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES,
     ) -> None:
-        self._schemas = schemas
-        self._ids = ids or NoRegistry()
         self._max_event_bytes = max_event_bytes
         self._layout = RecordLayout(events_topic, schemas)
-        self._facts = _FactReader(record_tree(schemas.agent_event, AGENT_EVENT))
-        self._event = record_tree(schemas.agent_event, AGENT_EVENT)
-        # By frame: schemas with one fingerprint may differ in logical types. Two threads may both fill it; they agree.
-        self._steps: dict[bytes, RecordStep | Mismatch] = {}
+        self._steps = EventSteps(schemas, ids)
+        self._event = self._steps.event
+        self._facts = _FactReader(self._event)
         self._usage_ignored = 0
         self._counting = Lock()
 
@@ -73,22 +71,7 @@ class ReferenceProjector:
 
     def step_for(self, value: bytes) -> tuple[RecordStep, int]:
         """The walk for the schema that the value names, and where its body begins; WalkError when there is none."""
-        match recognise(value):
-            case SingleObject(fingerprint, body_start):
-                schema = self._schemas.writer(fingerprint)
-            case Confluent(schema_id, body_start):
-                schema = self._ids.schema(schema_id)
-            case CutFrame():
-                raise WalkError(UndecodableReason.TRUNCATED)
-            case Unframed():
-                raise WalkError(UndecodableReason.UNFRAMED)
-        match schema:
-            case None:
-                raise WalkError(UndecodableReason.UNKNOWN_SCHEMA)
-            case RefusedSchema():
-                raise WalkError(UndecodableReason.UNSAFE_SCHEMA)
-            case WriterSchema():
-                return self._resolved(value[:body_start], schema), body_start
+        return self._steps.step_for(value)
 
     def _project(self, partition: int, offset: int, value: bytes | None) -> tuple[ProjectedRecord, ...]:
         if value is None:
@@ -116,16 +99,6 @@ class ReferenceProjector:
             with self._counting:
                 self._usage_ignored += 1
         return self._layout.records(fields, facts, outcome.projections, partition, offset)
-
-    def _resolved(self, frame: bytes, schema: WriterSchema) -> RecordStep:
-        step = self._steps.get(frame)
-        if step is None:
-            step = self._steps[frame] = resolve_record(schema.tree, self._event)
-        if isinstance(step, Mismatch):
-            error = WalkError(UndecodableReason.SCHEMA_MISMATCH)
-            error.steps.append(step.path)
-            raise error
-        return step
 
 
 class _FactReader:
