@@ -8,15 +8,21 @@ from tailrace.runtime.ports import Projector
 from tailrace.settings import Settings
 
 
-def make_projector(settings: Settings, schemas: SchemaStore, logger: StructuredLog) -> Projector:
-    """The projector that `worker.projector` names. Raises SchemaInvalid when the schemas are not this version's."""
+def make_projector(
+    settings: Settings, schemas: SchemaStore, logger: StructuredLog, *, keep_content: bool = False
+) -> Projector:
+    """The projector that `worker.projector` names; `keep_content` says whether some sink may get content.
+
+    Raises SchemaInvalid when the schemas are not this version's.
+    """
     topic, max_event_bytes = settings.events.topic, settings.events.max_event_bytes
     if settings.worker.projector == "reference":
-        return ReferenceProjector(topic, schemas, max_event_bytes=max_event_bytes)
+        return ReferenceProjector(topic, schemas, max_event_bytes=max_event_bytes, keep_content=keep_content)
     return CompiledProjector(
         topic,
         schemas,
         max_event_bytes=max_event_bytes,
+        keep_content=keep_content,
         on_out_of_reach=lambda frame: logger.event(
             "a writer schema is too large to compile: its events are read by the reference projector",
             level="warning",

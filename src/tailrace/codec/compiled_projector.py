@@ -49,17 +49,21 @@ class CompiledProjector:
         *,
         ids: SchemaIds | None = None,
         max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES,
+        keep_content: bool = False,
         on_out_of_reach: Callable[[bytes], None] = lambda _: None,
         on_disagreement: Callable[[], None] = lambda: None,
     ) -> None:
-        self._reference = ReferenceProjector(events_topic, schemas, ids=ids, max_event_bytes=max_event_bytes)
+        self._reference = ReferenceProjector(
+            events_topic, schemas, ids=ids, max_event_bytes=max_event_bytes, keep_content=keep_content
+        )
         self._max_event_bytes = max_event_bytes
         self._on_out_of_reach = on_out_of_reach
         self._on_disagreement = on_disagreement
         self._lock = Lock()
         self._usage_ignored = self._rewritten = self._by_reference = self._disagreements = 0
         event = record_tree(schemas.agent_event, AGENT_EVENT)
-        self._writer = SourceWriter(RecordLayout(events_topic, schemas), event, self._count_ignored)
+        layout = RecordLayout(events_topic, schemas)
+        self._writer = SourceWriter(layout, event, self._count_ignored, keep_content=keep_content)
         # By frame, as the reference does. Written under the lock; read without, since a dict's look-up is whole.
         self._functions: dict[bytes, CompiledFunction] = {}
         self._out_of_reach: set[bytes] = set()
@@ -120,7 +124,7 @@ class CompiledProjector:
             except _REFUSALS:
                 pass
         records = self._rewrite(step, body_start, partition, offset, value)
-        return self._verdict(partition, offset, key, value) if records is None else records
+        return self._verdict(partition, offset, key, value) if records is None else _with_event(records, value)
 
     def _rewrite(
         self, step: RecordStep, body_start: int, partition: int, offset: int, value: bytes
@@ -163,3 +167,12 @@ class CompiledProjector:
     def _count_ignored(self) -> None:
         with self._lock:
             self._usage_ignored += 1
+
+
+def _with_event(records: tuple[ProjectedRecord, ...], value: bytes) -> tuple[ProjectedRecord, ...]:
+    """Records that were made of the event anew: if they bring it along, then as it came."""
+    first = records[0]
+    if first.event is None:
+        return records
+    size_bytes = first.size_bytes - len(first.event) + len(value)
+    return first._replace(event=value, size_bytes=size_bytes), *records[1:]

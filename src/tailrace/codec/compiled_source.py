@@ -65,16 +65,20 @@ class Source:
 class SourceWriter:
     """Writes functions for one events topic. Immutable once made; any thread.
 
-    `count_ignored` is called by the functions for each event whose usage does not count. Raises SchemaInvalid from the
+    `count_ignored` is called by the functions for each event whose usage does not count. With `keep_content` their
+    first record brings an event with content along; without it they do not even ask. Raises SchemaInvalid from the
     constructor when schemas and rules do not belong together.
     """
 
-    def __init__(self, layout: RecordLayout, event: Record, count_ignored: Callable[[], None]) -> None:
+    def __init__(
+        self, layout: RecordLayout, event: Record, count_ignored: Callable[[], None], *, keep_content: bool = False
+    ) -> None:
         self._layout = layout
         self._event = event
         self._rules = Rules(layout, event)
         self._places = Places(layout)
         self._count_ignored = count_ignored
+        self._keep_content = keep_content
 
     def write(self, step: RecordStep, body_start: int) -> Source | OutOfReach:
         """The function for events that `step` walks, whose bodies begin at `body_start`."""
@@ -91,7 +95,9 @@ class SourceWriter:
             "new": tuple.__new__,
             "count_ignored": self._count_ignored,
         }
-        return _Function(self._layout, self._event, self._rules, names).write(step, body_start)
+        return _Function(self._layout, self._event, self._rules, names, keep_content=self._keep_content).write(
+            step, body_start
+        )
 
 
 def explain(schema: WriterSchema, schemas: SchemaStore) -> Source | OutOfReach | Mismatch:
@@ -119,24 +125,36 @@ def _calls() -> dict[str, object]:
 class _Function:
     """One function while it is written."""
 
-    def __init__(self, layout: RecordLayout, event: Record, rules: Rules, names: dict[str, object]) -> None:
+    def __init__(
+        self,
+        layout: RecordLayout,
+        event: Record,
+        rules: Rules,
+        names: dict[str, object],
+        *,
+        keep_content: bool,
+    ) -> None:
         self._layout = layout
         self._event = event
         self._rules = rules
         self._code = Code()
         self._walk = WalkWriter(self._code, names)
         self._fields: dict[str, list[Piece]] = {}
-        self._wanted = {*layout.copied.values(), *_FACTS}
+        self._keep_content = keep_content
+        self._facts = _FACTS | {"content"} if keep_content else _FACTS
+        self._wanted = {*layout.copied.values(), *self._facts}
 
     def write(self, step: RecordStep, body_start: int) -> Source:
         code = self._code
+        if self._keep_content:
+            code.line("came = v")
         code.line(f"p = {body_start}")
         code.line("breaks = []")
         code.line("cost_status = 0")
         self._write_defaults(step)
         self._write_walk(step.fields)
         self._walk.finish()
-        _RecordsWriter(self._layout, code, self._fields).write()
+        _RecordsWriter(self._layout, code, self._fields, keep_content=self._keep_content).write()
         return Source(f"def project(partition, offset, v):\n{code.text()}", self._walk.names)
 
     def _write_defaults(self, step: RecordStep) -> None:
@@ -225,7 +243,7 @@ class _Function:
     def _keep(self, name: str, pieces: list[Piece]) -> None:
         """Keep a field's pieces, and the fact in them if they hold one."""
         self._fields[name] = pieces
-        if name in _FACTS:
+        if name in self._facts:
             self._settle(name)
         whole = rendered(self._fields[name][0]) if name in _TEXT_FACTS | _LOOKED_UP.keys() else ""
         if name in _TEXT_FACTS:
@@ -309,10 +327,18 @@ _CURSOR, _USAGE, _COST = Expression("cursor"), Expression("usage"), Expression("
 class _RecordsWriter:
     """Writes the second half of a function: from marked fields and known facts to records."""
 
-    def __init__(self, layout: RecordLayout, code: Code, fields: dict[str, list[Piece]]) -> None:
+    def __init__(
+        self,
+        layout: RecordLayout,
+        code: Code,
+        fields: dict[str, list[Piece]],
+        *,
+        keep_content: bool,
+    ) -> None:
         self._layout = layout
         self._code = code
         self._fields = fields
+        self._keep_content = keep_content
 
     def write(self) -> None:
         code = self._code
@@ -324,6 +350,10 @@ class _RecordsWriter:
         code.line(f"ending = {lookup} if {self._first('event_kind')} in ENDING_SIZES else terminal")
         code.line("place = PLACES[partition]")
         code.line("at = place.offset(offset)")
+        if self._keep_content:
+            # Not `v`, in which arrays of several blocks have become one.
+            code.line(f"event = came if {self._first('content')} else None")
+            code.line("kept = len(came) if event else 0")
         with code.inside(f"if not (cost_status or {self._first('usage')}):"):
             code.line("planned = family.single[ending]")
             with code.inside(f"if {self._first('journal_cursor')}:"):
@@ -355,6 +385,8 @@ class _RecordsWriter:
                 code.line(f"{name} = {whole} if planned.carries_{name} else {_NULL!r}")
             self._join("value", [*begin, *(piece for stretch in shared for piece in stretch)])
             self._write_projected("records.append(", ")")
+            if self._keep_content:
+                code.line("event, kept = None, 0")
         with code.inside("if outcome.usage_ignored:"):
             code.line("count_ignored()")
         code.line("return tuple(records)")
@@ -392,7 +424,8 @@ class _RecordsWriter:
         code.line("size = len(value)")
         code.line(f"{before}new(ProjectedRecord, (")
         code.line("    partition, offset, planned.kind, planned.preserved, run_key, family.name, agent, run_id, value,")
-        code.line(f"    size - {self._tail_size()}, len(run_id) + size, None,")
+        kept, event = (" + kept", "event") if self._keep_content else ("", "None")
+        code.line(f"    size - {self._tail_size()}, len(run_id) + size{kept}, {event},")
         code.line(f")){after}")
 
     def _record(self, cursor: list[Piece], amounts: Mapping[str, Piece] | None = None) -> list[Piece]:

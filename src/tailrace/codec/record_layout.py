@@ -94,14 +94,16 @@ class RecordLayout:
         planned: Sequence[PlannedProjection],
         partition: int,
         offset: int,
+        *,
+        event: bytes | None = None,
     ) -> tuple[ProjectedRecord, ...]:
-        """One framed record per planned projection, in that order.
+        """One framed record per planned projection, in that order; `event` goes along with the first.
 
         `fields` are the event's fields by name, each in canonical bytes under the current event schema.
         """
         shared = {ours: fields[theirs] for ours, theirs in self.copied.items()} | self.no_content
         key = facts.run_id.encode()
-        made = []
+        made: list[ProjectedRecord] = []
         for projection in planned:
             pieces = shared | self.fixed_pieces(projection) | self._computed(projection, facts, partition, offset)
             record = record_of(
@@ -114,6 +116,7 @@ class RecordLayout:
                 key=key,
                 prefix=self.frame + b"".join([pieces[name] for name in self.prefix_names]),
                 tail=b"".join([pieces[name] for name in self.tail_names]),
+                event=None if made else event,
             )
             made.append(record)
         return tuple(made)

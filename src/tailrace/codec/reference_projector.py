@@ -34,7 +34,8 @@ class ReferenceProjector:
     walked over unseen. Thread-safe.
 
     `events_topic` goes into every record's source. Values over `max_event_bytes` are not read at all. `ids` finds
-    schemas by a registry's id.
+    schemas by a registry's id. With `keep_content` the first record of an event with content brings the event along as
+    it came, for sinks that may get content.
     """
 
     def __init__(
@@ -44,8 +45,10 @@ class ReferenceProjector:
         *,
         ids: SchemaIds | None = None,
         max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES,
+        keep_content: bool = False,
     ) -> None:
         self._max_event_bytes = max_event_bytes
+        self._keep_content = keep_content
         self._layout = RecordLayout(events_topic, schemas)
         self._steps = EventSteps(schemas, ids)
         self._event = self._steps.event
@@ -98,7 +101,8 @@ class ReferenceProjector:
         if outcome.usage_ignored:
             with self._counting:
                 self._usage_ignored += 1
-        return self._layout.records(fields, facts, outcome.projections, partition, offset)
+        event = value if self._keep_content and fields["content"] != _ABSENT else None
+        return self._layout.records(fields, facts, outcome.projections, partition, offset, event=event)
 
 
 class _FactReader:

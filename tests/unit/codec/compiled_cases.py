@@ -43,6 +43,7 @@ class Tally:
     changes: Counter[str] = field(default_factory=Counter)  # of schemas whose events were taken
     kinds: Counter[str] = field(default_factory=Counter)
     mutants_taken: int = 0
+    kept: int = 0  # events with content that their first record brings along
     differences: list[str] = field(default_factory=list)
     disagreements: int = 0
     detours: int = 0  # legal events of known libraries that the function did not take itself
@@ -76,7 +77,12 @@ def _round(chance: Random, tally: Tally, directory: Path) -> None:
     for number, (schema, _) in enumerate(writers):
         (directory / f"{number}.avsc").write_text(json.dumps(schema), encoding="utf-8")
     schemas = SchemaStore(home, extra_directories=[directory])
-    pair = _Pair(CompiledProjector(TOPIC, schemas), ReferenceProjector(TOPIC, schemas), tally)
+    keep_content = chance.random() < 0.5
+    pair = _Pair(
+        CompiledProjector(TOPIC, schemas, keep_content=keep_content),
+        ReferenceProjector(TOPIC, schemas, keep_content=keep_content),
+        tally,
+    )
     for schema, changes in writers:
         for spelling in SPELLINGS:
             taken = _events(chance, pair, schema, spelling)
@@ -127,6 +133,7 @@ class _Pair:
         if isinstance(wanted, tuple):
             tally.outcomes[OUTCOME_RECORDS] += 1
             tally.kinds.update(record.kind for record in wanted)
+            tally.kept += wanted[0].event is not None
         else:
             tally.outcomes[wanted.reason] += 1
         return wanted

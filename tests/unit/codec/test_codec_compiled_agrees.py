@@ -42,3 +42,4 @@ def test_random_events_of_random_schemas_and_their_mutations(seed: int) -> None:
     assert tally.mutants_taken > CASES / 50
     assert len(tally.kinds) == 5
     assert tally.rewritten > 100
+    assert tally.kept > CASES / 200
