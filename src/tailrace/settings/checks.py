@@ -12,8 +12,9 @@ from pathlib import Path
 
 from tailrace.domain.kinds import OverflowPolicy, SinkKind
 from tailrace.settings.budget import OFFERS_PER_BUFFER, PROJECTIONS_PER_EVENT, memory_budget
+from tailrace.settings.capture_checks import CAPTURE_RULES
 from tailrace.settings.kafka import KafkaSettings
-from tailrace.settings.problems import Finding, Severity
+from tailrace.settings.problems import Finding, error_at, warning_at
 from tailrace.settings.sinks import MIB, DurableTraceSettings, LocalDiagnosticSettings
 from tailrace.settings.tree import Settings
 
@@ -53,7 +54,7 @@ def topics_are_apart(settings: Settings) -> Iterator[Finding]:
     for index, later in enumerate(uses):
         for earlier in uses[:index]:
             if later.topic == earlier.topic and later.cluster.is_same_cluster_as(earlier.cluster):
-                yield _error(
+                yield error_at(
                     later.key,
                     f"topic {later.topic} cannot be for {later.what}: it is already for {earlier.what} ({earlier.key})",
                     "Give each its own topic",
@@ -72,14 +73,14 @@ def files_are_apart(settings: Settings) -> Iterator[Finding]:
             sinks_by_file[(Path.cwd() / sink.plain_path).resolve()].append(sink_id)
     for file, (first, *others) in sinks_by_file.items():
         for other in others:
-            yield _error(
+            yield error_at(
                 f"sinks.{other}.path",
                 f"sink {first} writes to the same file, or would with several workers",
                 "Give each its own file",
             )
         for taken, (owner, *_) in sinks_by_file.items():
             if file.parent == taken.parent and _ROTATED.fullmatch(file.name.removeprefix(taken.name)):
-                yield _error(
+                yield error_at(
                     f"sinks.{first}.path",
                     f"sink {owner} keeps earlier lines, or its lock, under that name",
                     "Give it a name that is not another sink's followed by a number",
@@ -88,7 +89,7 @@ def files_are_apart(settings: Settings) -> Iterator[Finding]:
 
 def ids_are_free(settings: Settings) -> Iterator[Finding]:
     if DEAD_LETTER_LANE_ID in settings.sinks:
-        yield _error(
+        yield error_at(
             f"sinks.{DEAD_LETTER_LANE_ID}",
             "has the id of the dead-letter lane, and the two would share one cursor group",
             "Choose another id",
@@ -102,20 +103,20 @@ def buffers_hold_offers(settings: Settings) -> Iterator[Finding]:
     for sink_id, sink in settings.sinks.items():
         buffer, key = sink.buffer, f"sinks.{sink_id}.buffer"
         if buffer.capacity_records < least_records:
-            yield _error(
+            yield error_at(
                 f"{key}.capacity_records",
                 f"{buffer.capacity_records} records are fewer than four offers of one event ({least_records} records)",
                 f"Raise it to {least_records} at the least; thousands keep a lane busy",
             )
         elif buffer.capacity_records - buffer.reserve < PROJECTIONS_PER_EVENT:
-            yield _error(
+            yield error_at(
                 f"{key}.reserve_records",
                 f"of {buffer.capacity_records} records progress may use {buffer.capacity_records - buffer.reserve}: "
                 "less than one event can bring",
                 "Lower reserve_records or raise capacity_records",
             )
         if buffer.capacity_bytes < least_bytes:
-            yield _error(
+            yield error_at(
                 f"{key}.capacity_bytes",
                 f"{buffer.capacity_bytes} bytes are fewer than four of the largest events ({least_bytes} bytes)",
                 f"Raise it to {least_bytes} at the least, or lower events.max_event_bytes",
@@ -125,14 +126,14 @@ def buffers_hold_offers(settings: Settings) -> Iterator[Finding]:
 def batches_fit_buffers(settings: Settings) -> Iterator[Finding]:
     for sink_id, sink in settings.sinks.items():
         if sink.batch.records > sink.buffer.capacity_records:
-            yield _warning(
+            yield warning_at(
                 f"sinks.{sink_id}.batch.records",
                 f"a batch of {sink.batch.records} records never fills from a buffer of {sink.buffer.capacity_records}: "
                 "every export waits out linger_ms",
                 "Raise buffer.capacity_records or lower batch.records",
             )
         if sink.batch.bytes > sink.buffer.capacity_bytes:
-            yield _warning(
+            yield warning_at(
                 f"sinks.{sink_id}.batch.bytes",
                 f"a batch of {sink.batch.bytes} bytes never fills from a buffer of {sink.buffer.capacity_bytes}",
                 "Raise buffer.capacity_bytes or lower batch.bytes",
@@ -145,7 +146,7 @@ def drains_in_time(settings: Settings) -> Iterator[Finding]:
     # The default is nobody's wish: only who asked for a long stop is told what it does not do.
     asked = "shutdown_deadline_s" in settings.worker.model_fields_set
     if asked and settings.worker.shutdown_deadline_s >= half_s:
-        yield _warning(
+        yield warning_at(
             "worker.shutdown_deadline_s",
             f"{settings.worker.shutdown_deadline_s:g} s is not below half of events.session_timeout_ms ({half_s:g} s): "
             f"a stop may take that long, but partitions that move to another worker get {settings.drain_s:g} s",
@@ -156,7 +157,7 @@ def drains_in_time(settings: Settings) -> Iterator[Finding]:
 def diagnostics_take_large_records(settings: Settings) -> Iterator[Finding]:
     for sink_id, sink in settings.sinks.items():
         if isinstance(sink, LocalDiagnosticSettings) and sink.rotate_bytes < settings.events.max_event_bytes:
-            yield _warning(
+            yield warning_at(
                 f"sinks.{sink_id}.rotate_bytes",
                 f"a file of {sink.rotate_bytes} bytes has no room for the largest events: they become gaps",
                 "Raise it above events.max_event_bytes",
@@ -166,7 +167,7 @@ def diagnostics_take_large_records(settings: Settings) -> Iterator[Finding]:
 def losses_are_meant(settings: Settings) -> Iterator[Finding]:
     for sink_id, sink in settings.sinks.items():
         if sink.kind is SinkKind.DURABLE_TRACE and sink.overflow_policy is not OverflowPolicy.REPLAY_FROM_LOG:
-            yield _warning(
+            yield warning_at(
                 f"sinks.{sink_id}.overflow",
                 f"with {sink.overflow_policy} this sink loses progress records whenever it is slower than another",
                 "Remove the key unless that is meant; every loss is in the ledger",
@@ -176,11 +177,11 @@ def losses_are_meant(settings: Settings) -> Iterator[Finding]:
 def raw_letters_are_meant(settings: Settings) -> Iterator[Finding]:
     letters = settings.dead_letter
     if letters.raw and letters.topic is None:
-        yield _error(
+        yield error_at(
             "dead_letter.raw", "is on, but there is no dead-letter topic", "Set dead_letter.topic or remove it"
         )
     elif letters.raw:
-        yield _warning(
+        yield warning_at(
             "dead_letter.raw",
             "keys and values of undecodable events, which may hold content, go to the dead-letter topic",
             "Turn it off unless that topic may hold content",
@@ -191,7 +192,7 @@ def fits_in_memory(settings: Settings) -> Iterator[Finding]:
     budget = memory_budget(settings)
     if not budget.fits:
         largest = max(budget.lines, key=lambda line: line.size_bytes)
-        yield _error(
+        yield error_at(
             "worker.memory_limit_bytes",
             f"allows {budget.limit_bytes / MIB:.0f} MiB, but with everything full at once the worker takes "
             f"{budget.total_bytes / MIB:.0f}; the largest part is {largest.part} with {largest.size_bytes / MIB:.0f}",
@@ -209,13 +210,6 @@ RULES: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     diagnostics_take_large_records,
     losses_are_meant,
     raw_letters_are_meant,
+    *CAPTURE_RULES,
     fits_in_memory,
 )
-
-
-def _error(key: str, wrong: str, remedy: str) -> Finding:
-    return Finding(severity=Severity.ERROR, source="", key=key, wrong=wrong, remedy=remedy)
-
-
-def _warning(key: str, wrong: str, remedy: str) -> Finding:
-    return Finding(severity=Severity.WARNING, source="", key=key, wrong=wrong, remedy=remedy)

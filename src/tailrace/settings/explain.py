@@ -6,6 +6,7 @@ be named.
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, get_args
 
@@ -13,29 +14,54 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from tailrace.domain.kinds import SinkKind
+from tailrace.settings.capture import StoreSettings
 from tailrace.settings.places import Place
 from tailrace.settings.problems import KeyPath, dotted, listed, nearest
 from tailrace.settings.sinks import SinkSettings, Step
 from tailrace.settings.tree import Settings
-from tailrace.settings.values import SINK_ID_PATTERN, GroupName, TopicName
+from tailrace.settings.values import SINK_ID_PATTERN, ChosenName, GroupName, TopicName
 
 Explanation = tuple[str, str]
 
-_SINK_BY_KIND: Mapping[str, Any] = MappingProxyType(
-    {get_args(one.model_fields["kind"].annotation)[0].value: one for one in get_args(get_args(SinkSettings)[0])}
-)
+
+def _by_kind(union: Any) -> Mapping[str, Any]:
+    """The classes of a union by the kind each is for; the kind may be an enumeration's or a text."""
+    kinds = {get_args(one.model_fields["kind"].annotation)[0]: one for one in get_args(get_args(union)[0])}
+    return MappingProxyType({str(getattr(kind, "value", kind)): one for kind, one in kinds.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class _Kinds:
+    """A place of the tree that is one of several classes, told apart by `kind`; `later` are kinds of other versions."""
+
+    noun: str
+    classes: Mapping[str, Any]
+    later: frozenset[str] = frozenset()
+
+
+_SINKS = _Kinds("sink", _by_kind(SinkSettings), frozenset(kind.value for kind in SinkKind))
+_STORES = _Kinds("store", _by_kind(StoreSettings))
+
+
+def _kinds_at(loc: KeyPath) -> _Kinds | None:
+    if loc[0] == "sinks":
+        return _SINKS
+    return _STORES if loc[:2] == ("capture", "store") else None
 
 
 def explain(error: ErrorDetails) -> tuple[KeyPath, str, str]:
     """The key path, what is wrong, and how to mend it."""
     loc = tuple(str(step) for step in error["loc"])
-    # The validator names the kind it chose between id and key, which nobody wrote there.
-    kind = loc[2] if len(loc) > 2 and loc[0] == "sinks" and loc[2] in _SINK_BY_KIND else None
+    kinds = _kinds_at(loc)
+    # The validator names the kind it chose below the place that has one, which nobody wrote there.
+    kind = loc[2] if kinds is not None and len(loc) > 2 and loc[2] in kinds.classes else None
     path = loc if kind is None else (*loc[:2], *loc[3:])
     if path[-1] == "[key]":
         path = path[:-1]
-    if error["type"] == "union_tag_invalid":
-        return (*path, "kind"), *_bad_kind(error["input"])
+    if kinds is not None and error["type"] == "union_tag_invalid":
+        return (*path, "kind"), *_bad_kind(error["input"], kinds)
+    if kinds is not None and error["type"] == "union_tag_not_found":
+        return path, "has no kind", f"Add kind: with one of {listed(kinds.classes)}"
     return path, *_explain(error, path, kind)
 
 
@@ -60,13 +86,18 @@ def _explain(error: ErrorDetails, path: KeyPath, kind: str | None) -> Explanatio
 def _unknown(path: KeyPath, kind: str | None) -> Explanation:
     keys = _above(path, kind).keys
     key = path[-1]
-    of_kind = f" of a {kind} sink" if kind is not None and len(path) == 3 else ""
-    others = [other for other, sink in _SINK_BY_KIND.items() if of_kind and key in sink.model_fields]
+    kinds = _kinds_at(path) if kind is not None and len(path) == 3 else None
+    of_kind = "" if kinds is None else f" of {_article(kind)} {kind} {kinds.noun}"
+    others = [] if kinds is None else [other for other, one in kinds.classes.items() if key in one.model_fields]
     if others:
         return f"is not a key{of_kind}", f"It belongs to kind {listed(others)}: remove it or change the kind"
     near = nearest(key, keys)
     hint = f"Did you mean {dotted((*path[:-1], near))}?" if near else f"Keys there: {listed(keys)}."
     return f"is not a known key{of_kind}", f"{hint} Rename or remove it"
+
+
+def _article(word: str | None) -> str:
+    return "an" if word is not None and word.startswith(("a", "e", "i", "o", "u")) else "a"
 
 
 def _missing(path: KeyPath, kind: str | None) -> Explanation:
@@ -77,22 +108,21 @@ def _missing(path: KeyPath, kind: str | None) -> Explanation:
     return "is missing", f"Add {path[-1]}:{example}{parent}{meaning}"
 
 
-def _bad_kind(written: object) -> Explanation:
+def _bad_kind(written: object, kinds: _Kinds) -> Explanation:
     kind = written.get("kind") if isinstance(written, Mapping) else None
-    if kind in set(SinkKind):
-        return f"{kind} sinks are not in this version", f"Kinds there are: {listed(_SINK_BY_KIND)}"
-    near = nearest(kind, _SINK_BY_KIND) if isinstance(kind, str) else None
-    return (
-        "is not a kind of sink",
-        f"{f'Did you mean {near}? ' if near else ''}Kinds there are: {listed(_SINK_BY_KIND)}",
-    )
+    known = f"Kinds there are: {listed(kinds.classes)}"
+    if kind in kinds.later:
+        return f"{kind} {kinds.noun}s are not in this version", known
+    near = nearest(kind, kinds.classes) if isinstance(kind, str) else None
+    return f"is not a kind of {kinds.noun}", f"{f'Did you mean {near}? ' if near else ''}{known}"
 
 
 def _above(path: KeyPath, kind: str | None) -> Place:
     place = Place.of(Settings)
     for depth, key in enumerate(path[:-1]):
-        # Behind the sink's id the kind is known, so that only its own keys are suggested.
-        found = Place.of(_SINK_BY_KIND[kind]) if depth == 1 and kind is not None else place.below(key)
+        # Behind the place that has one the kind is known, so that only its own keys are suggested.
+        kinds = _kinds_at(path) if depth == 1 and kind is not None else None
+        found = Place.of(kinds.classes[str(kind)]) if kinds is not None else place.below(key)
         place = found or Place(())
     return place
 
@@ -121,6 +151,15 @@ _BY_PATTERN: Mapping[str, Explanation] = MappingProxyType(
         _pattern(TopicName): ("is not a topic name", "Use letters, digits, dot, - and _, at most 249"),
         _pattern(GroupName): ("is not a group name", "Use letters, digits, dot, - and _, at most 190"),
         _pattern(Step): ("is not an outcome", "Write accept, refuse, retry, or retry:SECONDS such as retry:0.5"),
+        _pattern(ChosenName): ("is not a name", "Use lower-case letters, digits, - and _, at most 40"),
+        r"^[a-z][a-z0-9_]{0,39}$": (
+            "is not the name of a category",
+            "Use lower-case letters, digits and _, at most 40, a letter first",
+        ),
+        r"^([A-Za-z0-9._:/-]{1,200})?$": (
+            "is not the name of a redaction policy",
+            "Use letters, digits and . _ : / -, at most 200",
+        ),
         r"^[a-zA-Z0-9._-]+$": ("is not a client id", "Use letters, digits, dot, - and _"),
     }
 )
@@ -150,7 +189,6 @@ _FILE = _is_not("a file that exists", "Mend the path, or mount the file there")
 
 _BY_TYPE: Mapping[str, Callable[[Mapping[str, Any]], Explanation]] = MappingProxyType(
     {
-        "union_tag_not_found": lambda _: ("has no kind", f"Add kind: with one of {listed(_SINK_BY_KIND)}"),
         "model_type": _MAPPING,
         "model_attributes_type": _MAPPING,
         "dict_type": _MAPPING,

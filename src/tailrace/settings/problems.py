@@ -38,6 +38,16 @@ class Finding:
         return f"{self.severity}: {place}{subject}{self.wrong}. {self.remedy}."
 
 
+def error_at(key: str, wrong: str, remedy: str) -> Finding:
+    """An error of a rule that ties keys together; where `key` was written is added by who loads."""
+    return Finding(severity=Severity.ERROR, source="", key=key, wrong=wrong, remedy=remedy)
+
+
+def warning_at(key: str, wrong: str, remedy: str) -> Finding:
+    """As `error_at`, for what works and costs something."""
+    return Finding(severity=Severity.WARNING, source="", key=key, wrong=wrong, remedy=remedy)
+
+
 class SettingsError(TailraceError):
     """The configuration cannot be used. `findings` has every reason, at least one, errors first.
 

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from tailrace.domain.kinds import EventFamily, OverflowPolicy, ProjectionKind, SinkKind
 from tailrace.domain.selection import Selection
+from tailrace.settings.content import ContentSettings
 from tailrace.settings.kafka import KafkaSettings
 from tailrace.settings.values import Count, PositiveCount, Section, StartAt, TopicName, unusable
 
@@ -100,6 +101,9 @@ class LaneSettings(Section):
         StartAt, Field(description="Where the sink begins when the topic has never had a cursor of it.")
     ] = "earliest"
     selection: Annotated[SelectionSettings, Field(description="Which records the sink wants.")] = SelectionSettings()
+    content: Annotated[ContentSettings, Field(description="How much content the sink may get; none by default.")] = (
+        ContentSettings()
+    )
     catch_up_max_events_per_s: Annotated[
         PositiveCount,
         Field(description="Fastest re-reading of the log, so that others keep their pace."),

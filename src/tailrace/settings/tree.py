@@ -7,6 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from tailrace.domain.capture_policy import SinkContentPolicy
+from tailrace.domain.privacy import ContentCaptureMode
+from tailrace.domain.sinks import SinkSpec
+from tailrace.settings.capture import CaptureSettings
 from tailrace.settings.kafka import KafkaSettings
 from tailrace.settings.sinks import MIB, DurableTraceSettings, SinkSettings
 from tailrace.settings.values import (
@@ -129,6 +133,10 @@ class Settings(BaseSettings):
     sinks: Annotated[
         Mapping[SinkId, SinkSettings], *FROZEN, Field(min_length=1, description="The destinations, by their ids.")
     ]
+    capture: Annotated[
+        CaptureSettings,
+        Field(description="What may happen to what agents and their users said.", default_factory=CaptureSettings),
+    ]
     worker: Annotated[WorkerSettings, Field(description="The process as a whole.")] = WorkerSettings()
     logs: Annotated[LogSettings, Field(description="What the process says on standard error.")] = LogSettings()
 
@@ -156,6 +164,33 @@ class Settings(BaseSettings):
         """The cluster a sink writes to: its own if it has one, else the events'. KeyError for an unknown sink."""
         sink = self.sinks[sink_id]
         return sink.kafka if isinstance(sink, DurableTraceSettings) and sink.kafka is not None else self.kafka
+
+    @property
+    def captures(self) -> bool:
+        """Whether any sink is to get anything of content, be it facts about it only."""
+        return any(sink.content.mode is not ContentCaptureMode.OFF for sink in self.sinks.values())
+
+    def sink_spec(self, sink_id: str) -> SinkSpec:
+        """What a sink declares to the gates: its id, kind and content mode. KeyError for an unknown sink."""
+        sink = self.sinks[sink_id]
+        return SinkSpec(
+            sink_id=sink_id,
+            sink_kind=sink.kind,
+            content_capture=sink.content.mode,
+            queue_capacity=sink.buffer.capacity_records,
+            terminal_reserve=sink.buffer.reserve,
+        )
+
+    def content_policy(self, sink_id: str) -> SinkContentPolicy | None:
+        """The policy of a sink, None if its mode is off.
+
+        KeyError for an unknown sink, and in settings that `load` would have refused, for a policy or key that is not
+        there.
+        """
+        content = self.sinks[sink_id].content
+        if content.mode is ContentCaptureMode.OFF or content.policy is None:
+            return None
+        return self.capture.policy(content.policy)
 
     def for_worker(self, number: int) -> "Settings":
         """What the worker of this number runs with, where several on one machine share a configuration."""

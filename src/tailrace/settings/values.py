@@ -29,7 +29,8 @@ def unusable(wrong: str, remedy: str) -> PydanticCustomError:
     return PydanticCustomError("tailrace", "{wrong}. {remedy}", {"wrong": wrong, "remedy": remedy})
 
 
-def _no_boolean(value: object) -> object:
+def no_boolean(value: object) -> object:
+    """For a number's type, before anything else is looked at."""
     # YAML reads `yes` and `on` as booleans, and Python counts with them: `records: on` would be a batch of one.
     if isinstance(value, bool):
         raise unusable("is a truth value, not a number", "Write a number")
@@ -47,7 +48,7 @@ def _thaw(value: Mapping[str, Any], handler: SerializerFunctionWrapHandler) -> A
 # As a dictionary's type: the mapping cannot be changed after load either.
 FROZEN = (AfterValidator(_freeze), WrapSerializer(_thaw))
 
-_NUMBER = BeforeValidator(_no_boolean)
+_NUMBER = BeforeValidator(no_boolean)
 PositiveCount = Annotated[int, _NUMBER, Field(gt=0)]
 Count = Annotated[int, _NUMBER, Field(ge=0)]
 WholeNumber = Annotated[int, _NUMBER]
@@ -61,6 +62,9 @@ GroupName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]{1,190}$")
 # No dot: with one, sink `b.c` of group `a` and sink `c` of group `a.b` would share the cursor group `a.b.c`.
 SINK_ID_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 SinkId = Annotated[str, StringConstraints(pattern=SINK_ID_PATTERN)]
+
+# Lower case, because the variables that can name one have no case.
+ChosenName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
 
 
 StartAt = Literal["earliest", "latest"]

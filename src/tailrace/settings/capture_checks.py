@@ -1,0 +1,141 @@
+"""The rules that tie the keys about content together, across sinks, policies, keys and the store."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from tailrace.domain.privacy import ContentCaptureMode, narrowest
+from tailrace.settings.capture import AgentCaps, FamilyCaps, InlineStoreSettings, OmitStoreSettings, PrivacyCaps
+from tailrace.settings.problems import Finding, error_at, listed, nearest, warning_at
+from tailrace.settings.tree import Settings
+
+_Caps = AgentCaps | FamilyCaps | PrivacyCaps
+
+
+def policies_are_there(settings: Settings) -> Iterator[Finding]:
+    known = settings.capture.policies
+    for sink_id, sink in settings.sinks.items():
+        if (name := sink.content.policy) is not None and name not in known:
+            yield error_at(
+                f"sinks.{sink_id}.content.policy",
+                f"there is no policy {name} in capture.policies",
+                _instead(name, known, f"Add capture.policies.{name}"),
+            )
+
+
+def sample_keys_are_there(settings: Settings) -> Iterator[Finding]:
+    known = settings.capture.sample_keys
+    for name, policy in settings.capture.policies.items():
+        if (key := policy.sample.key) is not None and key not in known:
+            yield error_at(
+                f"capture.policies.{name}.sample.key",
+                f"there is no key {key} in capture.sample_keys",
+                _instead(key, known, f"Add capture.sample_keys.{key}, best as a variable"),
+            )
+
+
+def payloads_have_a_way(settings: Settings) -> Iterator[Finding]:
+    """A switch that switches nothing is one that somebody believes in."""
+    capture = settings.capture
+    if not capture.payloads:
+        return
+    if not isinstance(capture.store, InlineStoreSettings):
+        yield error_at(
+            "capture.payloads",
+            f"is on, but store {capture.store.kind} puts no content on records, and only store inline does",
+            "Set capture.store.kind to inline, or remove payloads",
+        )
+    elif not any(widest_mode(settings, sink_id).captures_raw_content for sink_id in settings.sinks):
+        yield error_at(
+            "capture.payloads",
+            "is on, but no sink can be granted raw_content, without which nothing leaves inline",
+            "Set raw_content as the mode of a sink's content, of its policy and of that policy's agents, families and "
+            "privacy, or remove payloads",
+        )
+
+
+def content_has_a_way(settings: Settings) -> Iterator[Finding]:
+    for sink_id, sink in settings.sinks.items():
+        if sink.content.mode.carries_content and (barriers := content_barriers(settings, sink_id)):
+            yield warning_at(
+                f"sinks.{sink_id}.content",
+                f"no content will leave for this sink, whatever the event: {'; '.join(barriers)}",
+                "Mend each of these if it is to get content, or set its content.mode to redacted_summary or less",
+            )
+
+
+def limits_fit_into_each_other(settings: Settings) -> Iterator[Finding]:
+    for name, policy in settings.capture.policies.items():
+        if policy.part_limit_bytes > policy.event_limit_bytes:
+            yield warning_at(
+                f"capture.policies.{name}.part_limit_bytes",
+                f"a part of {policy.part_limit_bytes} bytes would be above event_limit_bytes "
+                f"({policy.event_limit_bytes}), and keep the other parts of its event back as well",
+                "Lower it to event_limit_bytes, so that a large part is left out alone",
+            )
+
+
+CAPTURE_RULES: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+    policies_are_there,
+    sample_keys_are_there,
+    payloads_have_a_way,
+    content_has_a_way,
+    limits_fit_into_each_other,
+)
+
+
+def content_barriers(settings: Settings, sink_id: str) -> tuple[str, ...]:
+    """Why no content of any event can reach this sink, in words that name the keys; empty if some event's could.
+
+    Also empty for a sink whose policy is not there: that is an error of its own. KeyError for an unknown sink.
+    """
+    content, capture = settings.sinks[sink_id].content, settings.capture
+    if not content.mode.carries_content:
+        return (f"sinks.{sink_id}.content.mode is {content.mode}",)
+    if content.policy is None or (policy := capture.policies.get(content.policy)) is None:
+        return ()
+    key = f"capture.policies.{content.policy}"
+    widest = {
+        "agents": _widest(policy.agents),
+        "families": _widest(policy.families),
+        "privacy": _widest(policy.privacy),
+    }
+    found = [] if policy.mode.carries_content else [f"{key}.mode is {policy.mode}"]
+    found += [f"{key}.{axis} is {mode} at most" for axis, mode in widest.items() if not mode.carries_content]
+    if not policy.retention_s:
+        found.append(f"{key}.retention_s has no window")
+    if policy.sample.rate == 0:
+        found.append(f"{key}.sample.rate is 0")
+    if not capture.redaction.policy_id:
+        found.append("capture.redaction.policy_id is not set")
+    return (*found, *_barriers_of_store(settings, sink_id))
+
+
+def _barriers_of_store(settings: Settings, sink_id: str) -> Iterator[str]:
+    capture = settings.capture
+    if isinstance(capture.store, OmitStoreSettings):
+        yield "capture.store.kind is omit"
+    elif isinstance(capture.store, InlineStoreSettings):
+        widest = widest_mode(settings, sink_id)
+        if widest is ContentCaptureMode.PAYLOAD_REFS:
+            yield f"capture.store.kind is inline, which needs raw_content, and {widest} is the most the sink can get"
+        if not capture.payloads:
+            yield "capture.payloads is false"
+
+
+def widest_mode(settings: Settings, sink_id: str) -> ContentCaptureMode:
+    """The most that any event's content could get at this sink, by modes alone; off if its policy is not there."""
+    content, policies = settings.sinks[sink_id].content, settings.capture.policies
+    if content.policy is None or (policy := policies.get(content.policy)) is None:
+        return ContentCaptureMode.OFF
+    axes = (_widest(policy.agents), _widest(policy.families), _widest(policy.privacy))
+    return narrowest(content.mode, policy.mode, *axes)
+
+
+def _widest(caps: _Caps) -> ContentCaptureMode:
+    modes = [caps.otherwise.mode, *(rule.mode for rule in caps.named.values())]
+    return max(modes, key=lambda mode: mode.width)
+
+
+def _instead(name: str, known: Mapping[str, object], add: str) -> str:
+    near = nearest(name, known)
+    there = f"; there are {listed(sorted(known))}" if known else ""
+    return f"{f'Did you mean {near}? ' if near else ''}{add}, or name another{there}"
