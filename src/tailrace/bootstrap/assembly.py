@@ -17,6 +17,7 @@ from tailrace.adapters.logs import ClientLogger, StructuredLog
 from tailrace.adapters.rotating_lines import RotatingLines
 from tailrace.adapters.scripted_sink import ScriptedSink
 from tailrace.adapters.topic_identity import TopicWatch
+from tailrace.bootstrap.capturing import Capturing
 from tailrace.bootstrap.projectors import make_projector
 from tailrace.codec.ledger import LedgerCodec
 from tailrace.codec.record_layout import PROJECTOR_VERSION
@@ -115,7 +116,10 @@ class EventsTopic:
 def build_worker(
     settings: Settings, *, schemas: SchemaStore, topic: EventsTopic, stop: Stop, clock: Clock, logger: StructuredLog
 ) -> Worker:
-    """A worker made of real parts, not started yet. Makes clients: only in the process that runs it, no fork after."""
+    """A worker made of real parts, not started yet. Makes clients: only in the process that runs it, no fork after.
+
+    Raises ConfigurationNeeded for what only shows here: a pattern that is none, a store that cannot be made.
+    """
     projector = make_projector(settings, schemas, logger)
     around = Surroundings(
         settings, schemas, projector, topic.topic_id, uuid.uuid4().hex[:12], clock, logger, stop, room=Signal()
@@ -206,6 +210,7 @@ class _Journals:
 
 def _lane_plans(around: Surroundings) -> list[_LanePlan]:
     settings = around.settings
+    capturing = Capturing.of(settings, around.schemas, around.clock, around.logger)
     plans = [
         _LanePlan(
             sink_id,
@@ -213,7 +218,7 @@ def _lane_plans(around: Surroundings) -> list[_LanePlan]:
             sink,
             sink.overflow_policy,
             RecordSorting(sink.selection.rule()),
-            _sink(sink_id, sink, around),
+            capturing.before(sink_id, _sink(sink_id, sink, around)),
             lane_digest(settings, sink_id),
             paces=True,
         )

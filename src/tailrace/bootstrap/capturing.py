@@ -1,4 +1,4 @@
-"""What a worker captures content with: a redactor for all lanes, and for each lane that captures a store and a stage."""
+"""What a worker captures content with: one redactor, and for each lane that captures a store and a stage."""
 
 import uuid
 from collections.abc import Callable
@@ -32,7 +32,7 @@ PATTERNS_KEY: Final = "capture.redaction.patterns"
 
 
 def make_redactor(redaction: RedactionSettings) -> PayloadRedactor:
-    """Everything that tailrace knows to mask, and what the operator adds. Raises ConfigurationNeeded, naming the key."""
+    """Everything that tailrace masks, and what the operator adds. Raises ConfigurationNeeded, naming the key."""
     patterns = []
     for place, written in enumerate(redaction.patterns):
         try:
@@ -60,6 +60,17 @@ def make_store(store: StoreSettings, redactor: PayloadRedactor, given_up: Callab
             )
         case _:
             assert_never(store)
+
+
+def capturing_refusal(settings: Settings) -> ConfigurationNeeded | None:
+    """Why no worker can capture as these settings say; None if nothing stands in the way. Stores nothing."""
+    if not settings.captures:
+        return None
+    try:
+        make_store(settings.capture.store, make_redactor(settings.capture.redaction), lambda: False)
+    except ConfigurationNeeded as refusal:
+        return refusal
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,12 @@ from tailrace.runtime.ports import Projector
 from tailrace.settings import Settings
 
 
-def make_projector(
-    settings: Settings, schemas: SchemaStore, logger: StructuredLog, *, keep_content: bool = False
-) -> Projector:
-    """The projector that `worker.projector` names; `keep_content` says whether some sink may get content.
+def make_projector(settings: Settings, schemas: SchemaStore, logger: StructuredLog) -> Projector:
+    """The projector that `worker.projector` names; it keeps content along if some sink may get it.
 
     Raises SchemaInvalid when the schemas are not this version's.
     """
-    topic, max_event_bytes = settings.events.topic, settings.events.max_event_bytes
+    topic, max_event_bytes, keep_content = settings.events.topic, settings.events.max_event_bytes, settings.captures
     if settings.worker.projector == "reference":
         return ReferenceProjector(topic, schemas, max_event_bytes=max_event_bytes, keep_content=keep_content)
     return CompiledProjector(

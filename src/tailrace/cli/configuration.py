@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from tailrace.bootstrap import capturing_refusal
 from tailrace.cli import exits
 from tailrace.settings import Settings, SettingsError, load
 from tailrace.settings.environment import CONFIG_VARIABLE
@@ -38,4 +39,16 @@ def configured(file: Path, *, with_warnings: bool = True) -> Settings:
         raise typer.Exit(exits.USAGE) from None
     for finding in findings if with_warnings else ():
         err.print(str(finding), markup=False)
+    return settings
+
+
+def runnable(settings: Settings) -> Settings:
+    """`settings`, if a worker can be made of them: what only making its parts shows is tried here.
+
+    Ends the command with exit code 2 and the reason otherwise.
+    """
+    if (refusal := capturing_refusal(settings)) is not None:
+        err = Console(stderr=True, soft_wrap=True, highlight=False)
+        err.print(f"error: {refusal.setting}: {refusal.problem}.", markup=False)
+        raise typer.Exit(exits.USAGE)
     return settings

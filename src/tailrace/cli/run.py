@@ -9,7 +9,7 @@ import typer
 
 from tailrace import bootstrap
 from tailrace.adapters.logs import StructuredLog, system_now
-from tailrace.cli.configuration import ConfigOption, configured
+from tailrace.cli.configuration import ConfigOption, configured, runnable
 from tailrace.cli.teaching import Teaching
 from tailrace.cli.workers import WorkersOption
 
@@ -46,7 +46,7 @@ def run(
     worker_number: Annotated[int | None, typer.Option("--worker-number", hidden=True, min=1)] = None,
 ) -> None:
     # The supervisor has said the warnings already.
-    settings = configured(config, with_warnings=worker_number is None)
+    settings = runnable(configured(config, with_warnings=worker_number is None))
     log = StructuredLog(settings.logs.level, settings.logs.format, sys.stderr, system_now, worker_number)
     if worker_number is not None:
         raise typer.Exit(bootstrap.run_supervised_worker(settings, worker_number, log))
