@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tailrace.audit.content import form_of
 from tailrace.audit.evidence import FileRead, PartitionRead
 from tailrace.audit.findings import FindingCode, Findings, NoteCode
 from tailrace.audit.rules import RANKS, unit
@@ -118,9 +119,9 @@ class RecordIndexer:
                 home = self._partition_of_run.setdefault(record["run_id"], read.partition)
                 if home != read.partition:
                     self._findings.add(FindingCode.RUN_SPLIT, self._sink_id, example=where)
-                # A record of an older schema is compared in the form it resolves to.
-                body = message.value[FRAME_BYTES:]
-                if message.value[2:FRAME_BYTES] != current.fingerprint:
+                # A record of an older schema is compared as what it resolves to.
+                body = form_of(record) or message.value[FRAME_BYTES:]
+                if message.value[2:FRAME_BYTES] != current.fingerprint and record["capture"] is None:
                     body = current.encode(record)
                 self._enter(record, read.partition, message.offset, digest(body), where)
             if read.low > 0:
@@ -148,7 +149,7 @@ class RecordIndexer:
             if not isinstance(record, dict):
                 self._unreadable(where)
                 continue
-            self._enter(record, files.writer, row, digest(json_form(record)), where)
+            self._enter(record, files.writer, row, digest(form_of(record) or json_form(record)), where)
         if not files.complete:
             self.arrivals.trimmed_partitions.add(files.writer)
             notes.add(NoteCode.FILES_ROTATED_AWAY, self._sink_id)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from tailrace.audit.content import OFF
+
 Property = str | int | float | bool
 
 DEFAULT_MAX_EVENT_BYTES = 1024 * 1024
@@ -77,6 +79,7 @@ class SinkPlan:
     `max_resent_offsets` is the most source offsets that one re-sent stretch may span, None for no bound.
     `max_late_records` are the most that a worker which was cut off may bring beside its successor. `may_drop`:
     the sink's overflow policy gives records up; without it, records that come late after a restart are a finding.
+    `content_mode` is the most of an event's content that the sink may have been granted under any configuration told.
     """
 
     sink_id: str
@@ -88,6 +91,7 @@ class SinkPlan:
     max_resent_offsets: int | None = None
     max_late_records: int = DEFAULT_MAX_LATE_RECORDS
     may_drop: bool = True
+    content_mode: str = OFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

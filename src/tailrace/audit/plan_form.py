@@ -14,8 +14,8 @@
 
 A sink with `topic` is read from Kafka, one with `file` from files, any other cannot be read back. Further keys of a
 sink: `selection` (`kinds`, `families`, `agents`), `config_digest`, `earlier_selections` (by config digest), `start_at`,
-`max_resent_offsets`, `max_late_records` and `may_drop`; the dead letters may have a `config_digest`, too. Unknown keys
-are errors.
+`max_resent_offsets`, `max_late_records`, `may_drop` and `content_mode`; the dead letters may have a `config_digest`,
+too. Unknown keys are errors.
 """
 
 import json
@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from tailrace.audit.content import MODES, OFF
 from tailrace.audit.errors import PlanInvalid
 from tailrace.audit.plan import (
     DEFAULT_DEAD_LETTER_LANE,
@@ -83,6 +84,8 @@ def plan_from_json(text: str) -> AuditPlan:
 
 def _sink_form(sink: SinkPlan) -> dict[str, Any]:
     form: dict[str, Any] = {"sink_id": sink.sink_id, "start_at": sink.start_at, "may_drop": sink.may_drop}
+    if sink.content_mode != OFF:
+        form["content_mode"] = sink.content_mode
     match sink.destination:
         case KafkaDestination(topic, cluster):
             form["topic"] = topic
@@ -122,6 +125,7 @@ def _sink(form: "_Form") -> SinkPlan:
         max_resent_offsets=form.number("max_resent_offsets"),
         max_late_records=DEFAULT_MAX_LATE_RECORDS if (late := form.number("max_late_records")) is None else late,
         may_drop=form.flag("may_drop", otherwise=True),
+        content_mode=_content_mode(form),
     )
     form.refuse_others()
     return sink
@@ -144,6 +148,13 @@ def _start_at(form: "_Form") -> Literal["earliest", "latest"]:
             return "latest"
         case _:
             raise form.wrong("start_at", "must be earliest or latest")
+
+
+def _content_mode(form: "_Form") -> str:
+    mode = form.text("content_mode") if form.has("content_mode") else OFF
+    if mode not in MODES:
+        raise form.wrong("content_mode", f"must be one of {', '.join(MODES)}")
+    return mode
 
 
 def _selection(form: "_Form") -> Selection:

@@ -69,10 +69,15 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """One telemetry record that an event has to yield."""
+    """One telemetry record that an event has to yield, as a sink without content has it.
+
+    `content_mode` is the most that its event lets any sink have of its content; None where there is none, and on all
+    records of an event but the first, with which content goes.
+    """
 
     rank: int
     record: Mapping[str, Any]
+    content_mode: str | None = None
 
 
 def expected_records(event: Mapping[str, Any], position: Position) -> list[Expected] | None:
@@ -83,7 +88,8 @@ def expected_records(event: Mapping[str, Any], position: Position) -> list[Expec
     found: list[Expected] = []
 
     def add(kind: str, **special: Any) -> None:
-        found.append(Expected(RANKS[kind], _record(event, kind, position, special)))
+        mode = None if found or event["content"] is None else event["content_capture"]
+        found.append(Expected(RANKS[kind], _record(event, kind, position, special), mode))
 
     ending = _ENDINGS.get(event["event_kind"])
     if ending is None and family == "run" and event["terminal"]:

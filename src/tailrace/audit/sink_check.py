@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 from tailrace.audit.arrivals import Column
 from tailrace.audit.findings import FindingCode, Findings, NoteCode
@@ -15,16 +16,24 @@ SECOND_LOOKS = 20
 """Differing records per sink and partition that are read once more to name the fields; the others are only counted."""
 
 
+class WithContent(Protocol):
+    """Whether a digest is that of a record with content, or with the reasons why it has none."""
+
+    def __call__(self, found: bytes, *, whatever_sink: bool) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """One telemetry record that an event yields.
 
-    `content` gives the digest that a faithful record has in this sink; `differs` takes sink partition and place of an
-    unfaithful one and names what is different.
+    `content` gives the digest that a faithful record has in this sink; `with_content` says of any other digest whether
+    it is that of a record that was granted some of its event's content, by this sink's mode or, told so, by any.
+    `differs` takes sink partition and place of an unfaithful one and names what is different.
     """
 
     rank: int
     content: Callable[[], bytes]
+    with_content: WithContent
     differs: Callable[[int, int], str]
 
 
@@ -154,7 +163,7 @@ class SinkCheck:
         places = self._found.pop(number, [])
         for sink_partition, row in places:
             column = self._column(sink_partition)
-            if column.digest(row) != one.content():
+            if not self._is_faithful(one, column.digest(row), event.offset):
                 self._differing(number, one, sink_partition, column.places[row])
         if admitted is not False:
             self._settle(number, claiming, exported=bool(places), owed=admitted is True)
@@ -232,6 +241,10 @@ class SinkCheck:
         for earlier, later in pairwise(ordered):
             if not any(earlier.order < start.order < later.order for start in starts):
                 self.speaker.about_unit(FindingCode.GAP_TWICE, number)
+
+    def _is_faithful(self, one: Wanted, found: bytes, offset: int) -> bool:
+        """Whether this is the record: as a sink without content has it, or as far as content was granted."""
+        return found == one.content() or one.with_content(found, whatever_sink=self._is_unsure(offset))
 
     def _differing(self, number: int, one: Wanted, sink_partition: int, place: int) -> None:
         self._looks += 1

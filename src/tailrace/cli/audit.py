@@ -26,6 +26,7 @@ from tailrace.audit.plan import Destination
 from tailrace.cli.configuration import ConfigOption, configured
 from tailrace.cli.teaching import Teaching
 from tailrace.domain.kinds import OverflowPolicy
+from tailrace.domain.privacy import ContentCaptureMode
 from tailrace.settings import DurableTraceSettings, LocalDiagnosticSettings, Settings, SinkSettings
 from tailrace.settings.checks import DEAD_LETTER_LANE_ID
 from tailrace.settings.digest import lane_digest, letters_digest
@@ -130,7 +131,14 @@ def _sink_plan(settings: Settings, sink_id: str, directory: Path, earlier: Seque
         max_resent_offsets=sink.max_ahead_records + sink.buffer.capacity_records + sink.batch.records,
         max_late_records=sink.batch.records,
         may_drop=sink.overflow_policy is not OverflowPolicy.REPLAY_FROM_LOG,
+        content_mode=_widest_content_mode(sink_id, [settings, *earlier]).value,
     )
+
+
+def _widest_content_mode(sink_id: str, told: Sequence[Settings]) -> ContentCaptureMode:
+    """The most that any of these configurations lets the sink have: records of before stay what they were."""
+    modes = [settings.sinks[sink_id].content.mode for settings in told if sink_id in settings.sinks]
+    return max(modes, key=lambda mode: mode.width)
 
 
 def _selection(sink: SinkSettings) -> Selection:

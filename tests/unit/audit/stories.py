@@ -290,20 +290,24 @@ class Temper:
     marks: bool = True
 
 
-def events_of(seed: int, count: int, partitions: int, poison_rate: float, hole_rate: float = 0.05) -> Story:
+def events_of(
+    seed: int, count: int, partitions: int, poison_rate: float, hole_rate: float = 0.05, *, content: bool = False
+) -> Story:
     """Events of invented runs, and between them offsets without an event, as transactions leave them."""
-    events, ends = _events_of(seed, count, partitions, poison_rate, hole_rate)
+    events, ends = _events_of(seed, count, partitions, poison_rate, hole_rate, content=content)
     return Story({partition: list(messages) for partition, messages in events.items()}, dict(ends))
 
 
 @cache
 def _events_of(
-    seed: int, count: int, partitions: int, poison_rate: float, hole_rate: float
+    seed: int, count: int, partitions: int, poison_rate: float, hole_rate: float, *, content: bool
 ) -> tuple[dict[int, list[Message]], dict[int, int]]:
     chance = Chance(f"story events {seed}")
     events: dict[int, list[Message]] = {partition: [] for partition in range(partitions)}
     ends = dict.fromkeys(range(partitions), 0)
-    for event in SyntheticEvents(seed=seed, active_runs=6, poison_rate=poison_rate, schemas=store()).take(count):
+    for event in SyntheticEvents(
+        seed=seed, active_runs=6, poison_rate=poison_rate, content=content, schemas=store()
+    ).take(count):
         partition = _place_of(event.key, partitions)
         while chance.happens(hole_rate):
             ends[partition] += 1
@@ -356,9 +360,10 @@ def story_of(
     count: int = 120,
     poison_rate: float = 0.08,
     hole_rate: float = 0.05,
+    content: bool = False,
 ) -> Story:
     """A whole story. The same arguments tell the same one."""
-    events = events_of(seed, count, partitions=2, poison_rate=poison_rate, hole_rate=hole_rate)
+    events = events_of(seed, count, partitions=2, poison_rate=poison_rate, hole_rate=hole_rate, content=content)
     return add_sinks(events, temper or Temper(), Chance(f"story {seed}"))
 
 

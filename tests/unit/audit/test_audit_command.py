@@ -56,6 +56,19 @@ def test_what_a_sink_wants_and_how_it_may_behave_is_carried_over(tmp_path: Path)
     assert (analytics.may_drop, diagnostic.may_drop) == (False, True)
 
 
+def test_a_sink_may_hold_as_much_content_as_any_configuration_let_it_have(tmp_path: Path) -> None:
+    """Records of before the content was turned off are still there."""
+    sink = "{kind: durable_trace, topic: billing, content: {mode: MODE, policy: p}}"
+    policies = "\ncapture: {policies: {p: {}}}\n"
+    off, refs = (
+        loaded(tmp_path, with_sink("billing", sink.replace("MODE", mode)) + policies)
+        for mode in ("off", "payload_refs")
+    )
+    for now, earlier, mode in ((off, [], "off"), (refs, [], "payload_refs"), (off, [refs], "payload_refs")):
+        analytics, billing, _ = plan_of(now, Path("/srv"), earlier).sinks
+        assert (analytics.content_mode, billing.content_mode) == ("off", mode)
+
+
 def test_dead_letters_are_read_if_there_are_any(tmp_path: Path) -> None:
     assert plan_of(loaded(tmp_path), Path("/srv")).dead_letter is None
     settings = loaded(tmp_path, with_section("dead_letter: {topic: letters, raw: true}"))

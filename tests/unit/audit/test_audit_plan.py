@@ -36,6 +36,7 @@ FULL = AuditPlan(
             max_resent_offsets=500,
             max_late_records=0,
             may_drop=False,
+            content_mode="payload_refs",
         ),
         SinkPlan(sink_id="same-cluster", destination=KafkaDestination("telemetry.two")),
         SinkPlan(sink_id="local", destination=FileDestination(Path("/tmp/local.jsonl"), 7)),  # noqa: S108 - never opened
@@ -85,6 +86,7 @@ def test_a_printed_plan_shows_no_property_of_a_cluster() -> None:
         ({"sinks": [{"sink_id": "s", "topic": "t", "file": "f"}]}, "sinks[0].file"),
         ({"sinks": [{"sink_id": "s", "start_at": "middle"}]}, "sinks[0].start_at"),
         ({"sinks": [{"sink_id": "s", "may_drop": "yes"}]}, "sinks[0].may_drop"),
+        ({"sinks": [{"sink_id": "s", "content_mode": "everything"}]}, "sinks[0].content_mode"),
         ({"sinks": [{"sink_id": "s", "max_resent_offsets": -1}]}, "sinks[0].max_resent_offsets"),
         ({"sinks": [{"sink_id": "s", "selection": {"kinds": "usage"}}]}, "sinks[0].selection.kinds"),
         ({"sinks": [{"sink_id": "s", "selection": {"kind": []}}]}, "sinks[0].selection.kind"),

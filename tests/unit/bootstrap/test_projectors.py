@@ -12,15 +12,21 @@ from tailrace.bootstrap.projectors import make_projector
 from tailrace.codec.compiled_projector import CompiledProjector
 from tailrace.codec.reference_projector import ReferenceProjector
 from tailrace.settings import Settings
-from tests.unit.codec.written import MINIMAL, frame, schema_json, store, store_with, write
+from tests.unit.codec.written import MINIMAL, frame, framed, schema_json, store, store_with, write
+
+MESSAGES = ("input_messages", "output_messages")
 
 
-def settings(**worker: Any) -> Settings:
+def settings(content: dict[str, str] | None = None, **worker: Any) -> Settings:
     return Settings.model_validate(
         {
             "kafka": {"bootstrap_servers": "localhost:9092"},
             "events": {"topic": "agent.events", "group": "tailrace"},
-            "sinks": {"analytics": {"kind": "durable_trace", "topic": "telemetry.analytics"}},
+            "sinks": {
+                "analytics": {"kind": "durable_trace", "topic": "telemetry.analytics", "content": content or {}},
+                "diagnostic": {"kind": "local_diagnostic", "path": "diagnostic.jsonl"},
+            },
+            "capture": {"policies": {"p": {}}},
             "worker": worker,
         }
     )
@@ -31,7 +37,20 @@ def settings(**worker: Any) -> Settings:
 )
 def test_the_settings_choose(named: dict[str, str], kind: type) -> None:
     log = StructuredLog("info", "json", io.StringIO(), now=system_now)
-    assert type(make_projector(settings(**named), store(), log)) is kind
+    assert type(make_projector(settings(None, **named), store(), log)) is kind
+
+
+@pytest.mark.parametrize("named", [{}, {"projector": "reference"}], ids=str)
+@pytest.mark.parametrize("content", [{}, {"mode": "off"}, {"mode": "metadata_only", "policy": "p"}], ids=str)
+def test_an_event_with_content_is_kept_only_if_some_sink_has_a_mode(
+    named: dict[str, str], content: dict[str, str]
+) -> None:
+    """Facts about the content count: they are told per record, by the same stage."""
+    log = StructuredLog("info", "json", io.StringIO(), now=system_now)
+    value = framed({**MINIMAL, "content": {"thread_id": "t", "turn_number": 0, **dict.fromkeys(MESSAGES, b"[]")}})
+    projected = make_projector(settings(content, **named), store(), log).project(0, 1, None, value)
+    assert isinstance(projected, tuple)
+    assert projected[0].event == (value if content.get("policy") else None)
 
 
 def test_a_schema_out_of_reach_is_one_line(tmp_path: Path) -> None:
