@@ -102,9 +102,17 @@ class ReferenceStore(CaptureStore):
     def _kept(self, part: RedactedPart | None) -> Reference | Omit:
         if part is None:
             return Omit()
-        key = f"sha256/{part.sha256[:2]}/{part.sha256}.json"
-        self._objects.write(key, part.encoded)
-        return Reference(f"{self._name}:{key}")
+        self._objects.write(_key_of(part), part.encoded)
+        return reference_to(self._name, part)
+
+
+def reference_to(name: str, part: RedactedPart) -> Reference:
+    """What a record says of a part that the store of this name keeps. It says nothing about whether it does."""
+    return Reference(f"{name}:{_key_of(part)}")
+
+
+def _key_of(part: RedactedPart) -> str:
+    return f"sha256/{part.sha256[:2]}/{part.sha256}.json"
 
 
 class _NotThere(Exception):  # noqa: N818 - ends up as the name of its class only

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tailrace.cli import audit, cursors, demo, events, run, schemas, topics, validate
+from tailrace.cli import audit, cursors, demo, events, privacy, run, schemas, topics, validate
 
 BEGIN_HERE = """Carry agent events from a Kafka topic to telemetry sinks, and account for every one of them.
 
@@ -64,3 +64,4 @@ app.add_typer(cursors.app, name="cursors")
 app.add_typer(topics.app, name="topics")
 app.add_typer(events.app, name="events")
 app.add_typer(schemas.app, name="schemas")
+app.add_typer(privacy.app, name="privacy")

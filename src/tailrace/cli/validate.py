@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from tailrace.adapters.client_check import refused_properties
+from tailrace.bootstrap.capturing import make_redactor
 from tailrace.cli import exits
 from tailrace.cli.columns import columns
 from tailrace.cli.configuration import ConfigOption, configured
@@ -14,7 +15,8 @@ from tailrace.cli.teaching import Teaching
 from tailrace.cli.topic_report import TIMEOUT_S, Timeout, report_topics
 from tailrace.cli.workers import WorkersOption
 from tailrace.codec.schemas import SchemaStore
-from tailrace.domain.errors import SchemaInvalid
+from tailrace.domain.errors import ConfigurationNeeded, SchemaInvalid
+from tailrace.domain.privacy import ContentCaptureMode
 from tailrace.settings import Settings
 from tailrace.settings.budget import MemoryBudget, memory_budget
 from tailrace.settings.sinks import MIB
@@ -22,9 +24,10 @@ from tailrace.settings.sinks import MIB
 TEACHING = Teaching(
     promise="Check a configuration, and print how much memory it can take.",
     about="""
-        Reads the file and the environment as strictly as a worker does, loads the schemas, tries the librdkafka
-        properties, and adds up every buffer and queue as if all were full at once: for one worker, and with --workers
-        for as many. Without --offline it also looks at the topics, like 'topics plan'. It changes nothing.
+        Reads the file and the environment as strictly as a worker does, tries the patterns of the redaction, loads the
+        schemas, tries the librdkafka properties, and adds up every buffer and queue as if all were full at once: for
+        one worker, and with --workers for as many. Without --offline it also looks at the topics, like 'topics plan'.
+        It changes nothing.
     """,
     examples=(
         ("tailrace validate -c tailrace.yaml --offline", "in a build, before a deployment"),
@@ -32,7 +35,7 @@ TEACHING = Teaching(
         ("tailrace validate -c tailrace.yaml --offline --workers 4", "memory of them all"),
     ),
     ok="a worker can run with it",
-    failed="schemas, client properties or topics are not right",
+    failed="patterns, schemas, client properties or topics are not right",
 )
 
 
@@ -46,7 +49,12 @@ def validate(
     settings = configured(config)
     out = Console(soft_wrap=True, highlight=False)
     # What fails is printed where it belongs; every check is made, so that one run shows all there is to mend.
-    checks = [_say_configuration(config, settings, out), _say_schemas(out), _say_clients(settings, out)]
+    checks = [
+        _say_configuration(config, settings, out),
+        _say_content(settings, out),
+        _say_schemas(out),
+        _say_clients(settings, out),
+    ]
     _say_budget(memory_budget(settings), workers, out)
     if not offline:
         checks.append(report_topics(settings, timeout_s, out))
@@ -55,6 +63,18 @@ def validate(
 
 def _say_configuration(file: Path, settings: Settings, out: Console) -> bool:
     out.print(f"configuration  ok: {file}, sinks {', '.join(sorted(settings.sinks))}", markup=False)
+    return True
+
+
+def _say_content(settings: Settings, out: Console) -> bool:
+    try:
+        make_redactor(settings.capture.redaction)
+    except ConfigurationNeeded as refusal:
+        out.print(f"content        wrong: {refusal}. Mend or remove the pattern.", markup=False)
+        return False
+    modes = {sink_id: sink.content.mode for sink_id, sink in sorted(settings.sinks.items())}
+    told = ", ".join(f"{sink_id} {mode}" for sink_id, mode in modes.items() if mode is not ContentCaptureMode.OFF)
+    out.print(f"content        ok: {told or 'off for every sink'}", markup=False)
     return True
 
 

@@ -1,11 +1,15 @@
 """The rules that tie the keys about content together, across sinks, policies, keys and the store."""
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Final
 
-from tailrace.domain.privacy import ContentCaptureMode, narrowest
+from tailrace.domain.privacy import ContentCaptureMode, RetentionClass, narrowest
 from tailrace.settings.capture import AgentCaps, FamilyCaps, InlineStoreSettings, OmitStoreSettings, PrivacyCaps
 from tailrace.settings.problems import Finding, error_at, listed, nearest, warning_at
 from tailrace.settings.tree import Settings
+
+CLASS_OF_EVENTS: Final = RetentionClass.RUN_SCOPED
+"""Events do not state a retention class; this is the one that they are read with, and that their records have."""
 
 _Caps = AgentCaps | FamilyCaps | PrivacyCaps
 
@@ -100,8 +104,8 @@ def content_barriers(settings: Settings, sink_id: str) -> tuple[str, ...]:
     }
     found = [] if policy.mode.carries_content else [f"{key}.mode is {policy.mode}"]
     found += [f"{key}.{axis} is {mode} at most" for axis, mode in widest.items() if not mode.carries_content]
-    if not policy.retention_s:
-        found.append(f"{key}.retention_s has no window")
+    if CLASS_OF_EVENTS not in policy.retention_s:
+        found.append(f"{key}.retention_s has no {CLASS_OF_EVENTS}, which is the class of every event")
     if policy.sample.rate == 0:
         found.append(f"{key}.sample.rate is 0")
     if not capture.redaction.policy_id:

@@ -4,6 +4,8 @@ from typer.testing import CliRunner
 
 from tailrace.cli import app
 from tailrace.settings.budget import memory_budget
+from tests.unit.settings.test_settings_capture import WHOLE, changed
+from tests.unit.settings.test_settings_capture import text as content_text
 from tests.unit.settings.written import PLAIN, loaded, with_section
 
 CONFIG = Path(__file__).resolve().parents[3] / "config"
@@ -20,7 +22,13 @@ def test_a_good_configuration_is_confirmed_with_its_memory_budget(tmp_path: Path
 
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
-    for part in ("configuration  ok", "schemas        ok", "clients        ok", "memory         ok"):
+    for part in (
+        "configuration  ok",
+        "content        ok: off for every sink",
+        "schemas        ok",
+        "clients        ok",
+        "memory         ok",
+    ):
         assert part in result.stdout
     budget = memory_budget(loaded(tmp_path))
     for line in budget.lines:
@@ -43,6 +51,32 @@ def test_a_warning_is_on_standard_error_and_does_not_fail(tmp_path: Path) -> Non
 
     assert result.exit_code == 0
     assert result.stderr.startswith(f"warning: {file}:13: dead_letter.raw: ")
+
+
+def test_the_sinks_with_content_are_named_with_their_modes(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["validate", "--offline", "-c", written(tmp_path, content_text())])
+
+    assert result.exit_code == 0, result.output
+    assert "content        ok: analytics raw_content\n" in result.stdout
+
+
+def test_raw_content_that_cannot_leave_is_said_in_words(tmp_path: Path) -> None:
+    capture = {**WHOLE, "payloads": False, "store": {"kind": "omit"}}
+
+    result = CliRunner().invoke(app, ["validate", "--offline", "-c", written(tmp_path, content_text(capture))])
+
+    assert result.exit_code == 0, result.output
+    assert "no content will leave for this sink, whatever the event: capture.store.kind is omit" in result.stderr
+
+
+def test_a_pattern_that_cannot_be_matched_in_linear_time_fails_the_check(tmp_path: Path) -> None:
+    capture = changed("redaction.patterns", [{"category": "again", "pattern": "(nightjar)\\1"}])
+
+    result = CliRunner().invoke(app, ["validate", "--offline", "-c", written(tmp_path, content_text(capture))])
+
+    assert result.exit_code == 1
+    assert "content        wrong: capture.redaction.patterns.0: " in result.stdout
+    assert "nightjar" not in result.output
 
 
 def test_a_budget_over_the_limit_is_refused_with_the_largest_part(tmp_path: Path) -> None:

@@ -433,7 +433,11 @@ def test_no_representation_shows_a_secret_or_a_pattern(tmp_path: Path) -> None:
 
 
 WARNED = {
-    "no window": (without("policies.p.retention_s"), "capture.policies.p.retention_s has no window"),
+    "no window": (without("policies.p.retention_s"), "capture.policies.p.retention_s has no run_scoped"),
+    "a window for no event": (
+        changed("policies.p.retention_s", {"durable": 60}),
+        "capture.policies.p.retention_s has no run_scoped",
+    ),
     "no sample": (changed("policies.p.sample", {}), "capture.policies.p.sample.rate is 0"),
     "no name for the redaction": (changed("redaction.policy_id", ""), "capture.redaction.policy_id is not set"),
     "no agent": (changed("policies.p.agents", {}), "capture.policies.p.agents is off at most"),
