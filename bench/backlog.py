@@ -1,5 +1,6 @@
 """The events of a measurement: seeded, distinct, and in the topic before anything is measured."""
 
+import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -92,7 +93,7 @@ DEMONSTRATION = Mix(poison_rate=POISON_RATE)
 
 
 class Conversation:
-    """Puts a conversation into events: text of the same size in each, and a different one."""
+    """Puts a conversation into events, in the GenAI conventions' form: a different one of the same size in each."""
 
     def __init__(self, schemas: SchemaStore, content_bytes: int) -> None:
         self._content_bytes = content_bytes
@@ -115,13 +116,26 @@ class Conversation:
             "turn_number": self._added,
             "span_is_recording": True,
             "system_instructions": None,
-            "input_messages": self._text[question : question + half],
-            "output_messages": self._text[answer : answer + half],
+            "input_messages": _said("user", self._text[question : question + half]),
+            "output_messages": _said("assistant", self._text[answer : answer + half]),
         }
         out = BytesIO()
         out.write(self._frame)
         schemaless_writer(out, self._schema, event)
         return out.getvalue()
+
+
+def _said(role: str, text: bytes) -> bytes:
+    """A message of exactly the text's size, as much of it as fits into that."""
+    frame = _message(role, "")
+    whole = text[: max(0, len(text) - len(frame))].decode(errors="ignore")
+    message = _message(role, whole)
+    return _message(role, whole + "." * (len(text) - len(message)))
+
+
+def _message(role: str, text: str) -> bytes:
+    said = [{"role": role, "parts": [{"type": "text", "content": text}]}]
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 class ExpectedRecords:

@@ -60,7 +60,8 @@ class Contestant:
     most_sinks: int = 8
 
 
-def _worker_groups(course: Course) -> list[str]:
+def worker_groups(course: Course) -> list[str]:
+    """A worker's own group and that of each of its sinks."""
     return [course.names.run, *(course.settings.cursor_group(sink) for sink in course.sinks)]
 
 
@@ -98,9 +99,9 @@ def _bento(course: Course) -> Process:
 
 
 NULL = Contestant("null pipeline", WORKER_BEGINS, _null, lambda _: [], writes_the_records=False)
-TAILRACE = Contestant("tailrace", WORKER_BEGINS, _tailrace, _worker_groups)
-REFERENCE = Contestant("tailrace, reference projector", WORKER_BEGINS, _with_projector("reference"), _worker_groups)
-FASTAVRO = Contestant("tailrace, projector by fastavro", WORKER_BEGINS, _with_projector("fastavro"), _worker_groups)
+TAILRACE = Contestant("tailrace", WORKER_BEGINS, _tailrace, worker_groups)
+REFERENCE = Contestant("tailrace, reference projector", WORKER_BEGINS, _with_projector("reference"), worker_groups)
+FASTAVRO = Contestant("tailrace, projector by fastavro", WORKER_BEGINS, _with_projector("fastavro"), worker_groups)
 QUIX = Contestant("Quix Streams", FIRST_EVENT, _peer("quix"), _own_group)
 FAST_STREAM = Contestant("FastStream", FIRST_EVENT, _peer("fast_stream"), _own_group)
 ARROYO = Contestant("Arroyo", FIRST_EVENT, _peer("arroyo"), _own_group)
@@ -108,7 +109,7 @@ BENTO = Contestant(
     "Bento", bento_build.BEGINS, _bento, _own_group, stamps_whole_seconds=True, most_sinks=bento_build.SINKS
 )
 
-TWO_WORKERS = Contestant("tailrace, two workers", WORKER_BEGINS, _two_workers, _worker_groups)
+TWO_WORKERS = Contestant("tailrace, two workers", WORKER_BEGINS, _two_workers, worker_groups)
 
 OURS = (TAILRACE, REFERENCE, FASTAVRO)
 PYTHON_PEERS = (QUIX, FAST_STREAM, ARROYO)

@@ -89,6 +89,7 @@ TABLES: dict[str, Sequence[Column]] = {
     "sinks": BACKLOG_COLUMNS,
     "event-sizes": BACKLOG_COLUMNS,
     "workers": WORKER_COLUMNS,
+    "content": BACKLOG_COLUMNS,
     "latency": LATENCY_COLUMNS,
     "catch-up": CATCH_UP_COLUMNS,
     "memory": MEMORY_COLUMNS,

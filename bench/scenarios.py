@@ -16,6 +16,7 @@ from confluent_kafka import KafkaException
 from bench import contestants as field_of
 from bench.backlog import Mix
 from bench.configuration import sink_ids
+from bench.content import INLINE, REFERENCED
 from bench.contestants import NULL, PYTHON_PEERS, SCHEMAS, TAILRACE, TWO_WORKERS, Contestant
 from bench.latency import feed, latencies_ms, sent_ms
 from bench.measured import Run
@@ -121,6 +122,25 @@ def event_sizes(setting: Setting) -> Result:
     return _finished(setting, "event-sizes", entries, tracks)
 
 
+CONTENT_BYTES = 1_000
+
+
+def content(setting: Setting) -> Result:
+    """Conversations that no sink may get, and that one may."""
+    events = setting.size.events["content"]
+    without, with_it = (
+        Track(setting.kafka, setting.folder, Mix(one_record_each=True, content_bytes=size), events, SEED)
+        for size in (0, CONTENT_BYTES)
+    )
+    entries = [
+        Entry(one, variant, partial(_run, track, one))
+        for variant, track in (("events without content", without), ("content nobody may get", with_it))
+        for one in setting.chosen((NULL, TAILRACE))
+    ]
+    entries += [Entry(one, "", partial(_run, with_it, one)) for one in (INLINE, REFERENCED)]
+    return _finished(setting, "content", entries, [without, with_it])
+
+
 def workers(setting: Setting) -> Result:
     """One worker, and two of one group."""
     return _backlog(setting, "workers", ONE_RECORD_EACH, [TAILRACE, TWO_WORKERS])
@@ -224,6 +244,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "workers": workers,
     "latency": latency,
     "catch-up": catch_up,
+    "content": content,
 }
 
 
