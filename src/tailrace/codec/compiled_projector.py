@@ -17,15 +17,18 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Final
 
-from tailrace.codec.compiled_bytes import Unusual
+from tailrace.codec.compiled_bytes import Unusual, body
+from tailrace.codec.compiled_identifiers import Guards
 from tailrace.codec.compiled_source import CompiledFunction, OutOfReach, SourceWriter
 from tailrace.codec.framing import CONFLUENT_FRAME_BYTES, SINGLE_OBJECT_FRAME_BYTES, SchemaIds, single_object_frame
+from tailrace.codec.identifier_fields import IdentifierFields
 from tailrace.codec.record_layout import RecordLayout
 from tailrace.codec.reference_projector import DEFAULT_MAX_EVENT_BYTES, ReferenceProjector
 from tailrace.codec.reference_resolution import Mismatch, resolve_record
 from tailrace.codec.reference_walker import RecordStep, Walk, WalkError
 from tailrace.codec.schemas import AGENT_EVENT, SchemaStore, record_tree
 from tailrace.domain.errors import SchemaInvalid
+from tailrace.domain.identifiers import IdentifierPolicy
 from tailrace.domain.projected import Projected, ProjectedRecord
 
 _REFUSALS: Final = (Unusual, LookupError, UnicodeDecodeError, WalkError)
@@ -50,29 +53,40 @@ class CompiledProjector:
         ids: SchemaIds | None = None,
         max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES,
         keep_content: bool = False,
+        identifiers: IdentifierPolicy | None = None,
         on_out_of_reach: Callable[[bytes], None] = lambda _: None,
         on_disagreement: Callable[[], None] = lambda: None,
     ) -> None:
+        policy = identifiers or IdentifierPolicy()
         self._reference = ReferenceProjector(
-            events_topic, schemas, ids=ids, max_event_bytes=max_event_bytes, keep_content=keep_content
+            events_topic,
+            schemas,
+            ids=ids,
+            max_event_bytes=max_event_bytes,
+            keep_content=keep_content,
+            identifiers=policy,
         )
         self._max_event_bytes = max_event_bytes
         self._on_out_of_reach = on_out_of_reach
         self._on_disagreement = on_disagreement
         self._lock = Lock()
-        self._usage_ignored = self._rewritten = self._by_reference = self._disagreements = 0
+        self._usage_ignored = self._rewritten = self._replaced = self._by_reference = self._disagreements = 0
         event = record_tree(schemas.agent_event, AGENT_EVENT)
         layout = RecordLayout(events_topic, schemas)
+        self._names = [field.name for field in event.fields]
+        self._identifiers = IdentifierFields(event, frozenset(layout.copied.values()), policy)
+        self._guards = Guards(event, self._identifiers, policy)
         self._writer = SourceWriter(layout, event, self._count_ignored, keep_content=keep_content)
         # By frame, as the reference does. Written under the lock; read without, since a dict's look-up is whole.
         self._functions: dict[bytes, CompiledFunction] = {}
         self._out_of_reach: set[bytes] = set()
         self._own_frame = single_object_frame(schemas.agent_event)
         step = resolve_record(event, event)
-        own = None if isinstance(step, Mismatch) else self._compile(self._own_frame, step)
-        if own is None:
+        # For events whose identifiers have been replaced: what a policy put there may be what it would replace again.
+        own = OutOfReach(0) if isinstance(step, Mismatch) else self._writer.write(step, len(self._own_frame), None)
+        if isinstance(own, OutOfReach):
             raise SchemaInvalid(AGENT_EVENT, "", "out_of_the_compiler_s_reach")
-        self._own = own
+        self._own = own.compile(f"tailrace {self._own_frame.hex()}, replaced")
 
     @property
     def usage_ignored(self) -> int:
@@ -83,6 +97,11 @@ class CompiledProjector:
     def rewritten(self) -> int:
         """Events so far that were legal and not canonical, and so took as long as with the reference."""
         return self._rewritten
+
+    @property
+    def replaced(self) -> int:
+        """Events so far with identifiers that were replaced, and so took as long as with the reference."""
+        return self._replaced
 
     @property
     def by_reference(self) -> int:
@@ -131,15 +150,24 @@ class CompiledProjector:
     ) -> tuple[ProjectedRecord, ...] | None:
         walk = Walk(value, body_start)
         try:
-            canonical = self._own_frame + step.read(walk)
+            fields = dict(zip(self._names, step.read_fields(walk), strict=True))
             if walk.position != len(value):
                 return None
+            shown = self._identifiers.replaced(fields)
+            canonical = self._own_frame + b"".join(shown.values())
             records = self._own(partition, offset, canonical)
         except _REFUSALS:
             return None
+        is_replaced = shown != fields
         with self._lock:
-            self._rewritten += 1
-        return records
+            self._replaced += is_replaced
+            self._rewritten += not is_replaced
+        # Beside a record stands what came: its agent id, and the event of the first one if some sink may get content.
+        first, *others = records
+        if first.event is not None:
+            first = first._replace(event=value, size_bytes=first.size_bytes + len(value) - len(canonical))
+        agent_id = body(fields["agent_id"]).decode()
+        return tuple(record._replace(agent_id=agent_id) for record in (first, *others))
 
     def _verdict(self, partition: int, offset: int, key: bytes | None, value: bytes) -> Projected:
         verdict = self._reference.project(partition, offset, key, value)
@@ -156,7 +184,7 @@ class CompiledProjector:
         with self._lock:
             if frame in self._functions or frame in self._out_of_reach:
                 return self._functions.get(frame)
-            source = self._writer.write(step, len(frame))
+            source = self._writer.write(step, len(frame), self._guards)
             if not isinstance(source, OutOfReach):
                 function = self._functions[frame] = source.compile(f"tailrace {frame.hex()}")
                 return function

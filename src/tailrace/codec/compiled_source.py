@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tailrace.codec import compiled_bytes
+from tailrace.codec.compiled_identifiers import SHORT_TEXT, Guards
 from tailrace.codec.compiled_pieces import Constant, Copied, Expression, Piece, joined, merged, rendered, written
 from tailrace.codec.compiled_plan import MAX_STEPS, carries_over, count_steps, describe, in_reach
 from tailrace.codec.compiled_records import ENDING_SIZES, ENDINGS, Places, Rules, archive_cursor
@@ -34,6 +35,7 @@ from tailrace.codec.reference_walker import (
 )
 from tailrace.codec.schema_tree import Primitive, Record, SchemaTree, Union
 from tailrace.codec.schemas import AGENT_EVENT, SchemaStore, WriterSchema, record_tree
+from tailrace.domain.identifiers import IdentifierPolicy
 from tailrace.domain.projected import ProjectedRecord
 
 CompiledFunction = Callable[[int, int, bytes], tuple[ProjectedRecord, ...]]
@@ -80,8 +82,11 @@ class SourceWriter:
         self._count_ignored = count_ignored
         self._keep_content = keep_content
 
-    def write(self, step: RecordStep, body_start: int) -> Source | OutOfReach:
-        """The function for events that `step` walks, whose bodies begin at `body_start`."""
+    def write(self, step: RecordStep, body_start: int, guards: Guards | None = None) -> Source | OutOfReach:
+        """The function for events that `step` walks, whose bodies begin at `body_start`.
+
+        With `guards` it refuses events with identifiers that have to be replaced; without, they have been.
+        """
         if (steps := count_steps(step)) > MAX_STEPS:
             return OutOfReach(steps)
         names: dict[str, object] = {
@@ -94,8 +99,9 @@ class SourceWriter:
             "ProjectedRecord": ProjectedRecord,
             "new": tuple.__new__,
             "count_ignored": self._count_ignored,
+            "SHORT_TEXT": SHORT_TEXT,
         }
-        return _Function(self._layout, self._event, self._rules, names, keep_content=self._keep_content).write(
+        return _Function(self._layout, self._event, self._rules, names, guards, keep_content=self._keep_content).write(
             step, body_start
         )
 
@@ -110,8 +116,9 @@ def explain(schema: WriterSchema, schemas: SchemaStore) -> Source | OutOfReach |
     if isinstance(step, Mismatch):
         return step
     # The topic stands in what the function looks up, not in its text.
-    writer = SourceWriter(RecordLayout("events", schemas), event, lambda: None)
-    return writer.write(step, SINGLE_OBJECT_FRAME_BYTES)
+    layout = RecordLayout("events", schemas)
+    guards = Guards.of(layout, event, IdentifierPolicy())
+    return SourceWriter(layout, event, lambda: None).write(step, SINGLE_OBJECT_FRAME_BYTES, guards)
 
 
 def _calls() -> dict[str, object]:
@@ -131,12 +138,14 @@ class _Function:
         event: Record,
         rules: Rules,
         names: dict[str, object],
+        guards: Guards | None,
         *,
         keep_content: bool,
     ) -> None:
         self._layout = layout
         self._event = event
         self._rules = rules
+        self._guards = guards
         self._code = Code()
         self._walk = WalkWriter(self._code, names)
         self._fields: dict[str, list[Piece]] = {}
@@ -194,6 +203,26 @@ class _Function:
             self._walk.expects_time = place is not None and _is_time(self._event.fields[place].type)
             self._keep(name, self._walk.take(step, name))
             self._walk.expects_time = False
+        if name is not None:
+            self._guard(name)
+
+    def _guard(self, name: str) -> None:
+        """Refuse the event if this field has an identifier that has to be replaced."""
+        if self._guards is None or name not in self._guards.names:
+            return
+        code = self._code
+        check = self._walk.named(f"KEPT_{name}", self._guards.check(name))
+        match merged(self._fields[name]):
+            case [Copied(first, last)] if name in self._guards.forms:
+                form = self._walk.named(f"FORM_{name}", self._guards.forms[name])
+                code.still(f"{form}(v, {first.use()}, {last.use()}) or {check}(v[{first.use()}:{last.use()}])")
+            case [Copied(first, last)] if isinstance(self._event.field(name).type, Union):
+                found = f"SHORT_TEXT(v, {first.use()} + 2, {last.use()}) or {check}(v[{first.use()}:{last.use()}])"
+                code.still(f"v[{first.use()}] and ({found})")
+            case [Copied(first, last)]:
+                code.still(f"SHORT_TEXT(v, {first.use()} + 1, {last.use()}) or {check}(v[{first.use()}:{last.use()}])")
+            case pieces:
+                code.still(f"{check}({joined(pieces)})")
 
     def _say(self, written: str, step: Step, name: str | None) -> None:
         known = f" as {name}" if name not in {None, written} else ""

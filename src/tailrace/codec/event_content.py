@@ -5,6 +5,7 @@ asks for it; the intake never does (docs/PRIVACY.md, The way of a prompt).
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
@@ -17,6 +18,7 @@ from tailrace.domain.capture import EventContent, EventToCapture, ModelCall
 from tailrace.domain.capture_policy import ContentSource
 from tailrace.domain.capture_store import CaptureKind
 from tailrace.domain.errors import SchemaInvalid
+from tailrace.domain.identifiers import IdentifierKind, IdentifierPolicy
 from tailrace.domain.kinds import EventFamily
 from tailrace.domain.privacy import ContentCaptureMode, PrivacyClass, RetentionClass
 from tailrace.domain.refs import EntityKind, SourceKind
@@ -36,11 +38,17 @@ _ABSENT: Final = b"\x00"  # the null branch, first in every optional field
 class ContentReader:
     """Reads events as strictly as the projectors do, from any schema that they read; never raises. Any thread.
 
+    What a record or a store gets of it has its ids as `identifiers` lets them leave; what only decides (run and agent
+    of the source) is as the event has it.
+
     `ids` finds schemas by a registry's id. Raises SchemaInvalid from the constructor when the event schema lacks a
     field that it asks for: schemas and this version of the code do not belong together.
     """
 
-    def __init__(self, schemas: SchemaStore, ids: SchemaIds | None = None) -> None:
+    def __init__(
+        self, schemas: SchemaStore, ids: SchemaIds | None = None, *, identifiers: IdentifierPolicy | None = None
+    ) -> None:
+        self._identifiers = identifiers or IdentifierPolicy()
         self._steps = EventSteps(schemas, ids)
         self._fields = {field.name: (place, field.type) for place, field in enumerate(self._steps.event.fields)}
         missing = sorted({*_ABOUT, "content"} - self._fields.keys())
@@ -63,16 +71,19 @@ class ContentReader:
         if walk.position != len(event) or pieces[place] == _ABSENT:
             return None
         about = {name: self._value(name, pieces) for name in _ABOUT}
+        shown = self._identifiers.identifier
+        content = _content(decode_value(tree, Walk(pieces[place], 0)))
+        answered = about["response_model"]
         return EventToCapture(
             source=_source(about),
-            content=_content(decode_value(tree, Walk(pieces[place], 0))),
+            content=replace(content, thread_id=shown(IdentifierKind.THREAD, content.thread_id)),
             call=ModelCall(
-                provider_name=about["provider_name"] or "",
-                provider_id=about["provider_id"] or "",
-                request_model=about["model_id"] or "",
-                response_model=about["response_model"],
+                provider_name=shown(IdentifierKind.PROVIDER_NAME, about["provider_name"] or ""),
+                provider_id=shown(IdentifierKind.PROVIDER, about["provider_id"] or ""),
+                request_model=shown(IdentifierKind.MODEL, about["model_id"] or ""),
+                response_model=None if answered is None else shown(IdentifierKind.MODEL, answered),
             ),
-            redaction_policy_id=about["redaction_policy_id"],
+            redaction_policy_id=shown(IdentifierKind.REDACTION_POLICY, about["redaction_policy_id"]),
         )
 
     def _value(self, name: str, pieces: list[bytes]) -> Any:

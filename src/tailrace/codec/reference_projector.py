@@ -5,17 +5,20 @@ same reason and field on whatever cannot be read.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 from threading import Lock
 
 from tailrace.codec.event_steps import EventSteps
 from tailrace.codec.framing import SchemaIds
+from tailrace.codec.identifier_fields import IdentifierFields
 from tailrace.codec.record_layout import EventFacts, RecordLayout
 from tailrace.codec.reference_resolution import Mismatch, resolve_record
 from tailrace.codec.reference_walker import RecordStep, Walk, WalkError
 from tailrace.codec.schema_tree import Enum, Record, Union
 from tailrace.codec.schemas import AGENT_EVENT, SchemaStore
 from tailrace.domain.errors import SchemaInvalid
+from tailrace.domain.identifiers import IdentifierPolicy
 from tailrace.domain.kinds import CostStatus, EventFamily
 from tailrace.domain.projected import Projected, ProjectedRecord, Undecodable, UndecodableReason
 from tailrace.domain.projection_rules import MisplacedUsage, plan
@@ -35,7 +38,8 @@ class ReferenceProjector:
 
     `events_topic` goes into every record's source. Values over `max_event_bytes` are not read at all. `ids` finds
     schemas by a registry's id. With `keep_content` the first record of an event with content brings the event along as
-    it came, for sinks that may get content.
+    it came, for sinks that may get content. `identifiers` says what stands
+    in place of ids outside the grammar; selections go by the agent id as the event has it, which never leaves.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class ReferenceProjector:
         ids: SchemaIds | None = None,
         max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES,
         keep_content: bool = False,
+        identifiers: IdentifierPolicy | None = None,
     ) -> None:
         self._max_event_bytes = max_event_bytes
         self._keep_content = keep_content
@@ -53,6 +58,8 @@ class ReferenceProjector:
         self._steps = EventSteps(schemas, ids)
         self._event = self._steps.event
         self._facts = _FactReader(self._event)
+        copied = frozenset(self._layout.copied.values())
+        self._identifiers = IdentifierFields(self._event, copied, identifiers or IdentifierPolicy())
         self._usage_ignored = 0
         self._counting = Lock()
 
@@ -102,7 +109,9 @@ class ReferenceProjector:
             with self._counting:
                 self._usage_ignored += 1
         event = value if self._keep_content and fields["content"] != _ABSENT else None
-        return self._layout.records(fields, facts, outcome.projections, partition, offset, event=event)
+        plain = self._identifiers.replaced(fields)
+        shown = replace(self._facts.read(plain), agent_id=facts.agent_id)
+        return self._layout.records(plain, shown, outcome.projections, partition, offset, event=event)
 
 
 class _FactReader:

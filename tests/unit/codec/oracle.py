@@ -4,6 +4,7 @@ The rules are written down here once more, from the design's words (docs/DESIGN.
 and fastavro does the decoding.
 """
 
+import re
 from typing import Any
 
 from tailrace.domain.projected import ProjectedRecord
@@ -37,7 +38,8 @@ def is_misplaced(event: Event) -> bool:
 
 
 def expected(event: Event, topic: str, partition: int, offset: int) -> list[dict[str, Any]]:
-    """The records of an event whose usage is in its place, as dictionaries."""
+    """The records of an event whose usage is in its place, as dictionaries, from a worker without a key for ids."""
+    event = _shown(event)
     made = []
     status = _STATUS.get(event["event_kind"])
     if status is None and event["event_family"] == "run" and event["terminal"]:
@@ -56,6 +58,51 @@ def expected(event: Event, topic: str, partition: int, offset: int) -> list[dict
         record["source"] = {"topic": topic, "partition": partition, "offset": offset}
         record["source_cursor"] = _source_cursor(event, record["projection_kind"], topic, partition, offset)
     return made
+
+
+_TEXTS = """
+    event_id event_kind run_id session_id agent_id turn_id attempt_id message_id trace_id span_id parent_event_id
+    parent_span_id journal_cursor runtime_package_fingerprint provider_id provider_name model_id response_model
+    tool_name finish_reason error_type redaction_policy_id
+""".split()  # noqa: SIM905 - as above
+
+_ALWAYS = {
+    "subject_ref": "unknown realtime_session execution_environment output_delivery content artifact child_artifact "
+    "package_sidecar capability",
+    "source": "unknown user remote_channel external_runtime",
+    "policy_refs": "unknown",
+}
+_WITH_SLASH = {"subject_ref": ("run", "turn", "attempt", "agent", "event", "message"), "source": (), "policy_refs": ()}
+
+
+def _shown(event: Event) -> Event:
+    """The event with the identifiers that its records may have."""
+    cost = event["cost"]
+    if cost is not None:
+        texts = {name: shown_id(cost[name]) for name in ("currency", "rate_table_version")}
+        corrects = cost["corrects"]
+        if corrects is not None and corrects.startswith("telemetry.cost."):
+            corrects = "telemetry.cost." + shown_id(corrects[len("telemetry.cost.") :])
+        elif corrects is not None:
+            corrects = shown_id(corrects)
+        cost = {**cost, **texts, "corrects": corrects}
+    return {
+        **event,
+        **{name: None if event[name] is None else shown_id(event[name]) for name in _TEXTS},
+        "subject_ref": _ref("subject_ref", event["subject_ref"]),
+        "source": _ref("source", event["source"]),
+        "policy_refs": [_ref("policy_refs", ref) for ref in event["policy_refs"]],
+        "cost": cost,
+    }
+
+
+def shown_id(text: str) -> str:
+    return text if re.fullmatch("[A-Za-z0-9._:/-]{0,200}", text, re.ASCII) else "replaced"
+
+
+def _ref(field: str, ref: dict[str, str]) -> dict[str, str]:
+    hidden = ref["kind"] in _ALWAYS[field].split() or ("/" in ref["id"] and ref["kind"] not in _WITH_SLASH[field])
+    return {**ref, "id": "replaced" if hidden and ref["id"] else shown_id(ref["id"])}
 
 
 def _record(event: Event, kind: str, label: str, **own: Any) -> dict[str, Any]:

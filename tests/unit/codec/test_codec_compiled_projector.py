@@ -220,7 +220,7 @@ def test_an_event_costs_few_instructions() -> None:
     assert opcodes(all_of_them) / len(values) < INSTRUCTIONS_PER_EVENT
 
 
-INSTRUCTIONS_PER_EVENT = 1_050
+INSTRUCTIONS_PER_EVENT = 1_300
 
 
 def test_a_rewritten_event_with_content_is_read_like_any_other() -> None:

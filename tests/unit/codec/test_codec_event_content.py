@@ -20,6 +20,7 @@ from tailrace.domain.privacy import ContentCaptureMode, PrivacyClass, RetentionC
 from tailrace.domain.projected import Undecodable, UndecodableReason
 from tailrace.domain.refs import EntityKind, SourceKind
 from tests.unit.codec.evolution import future_schemas
+from tests.unit.codec.oracle import shown_id
 from tests.unit.codec.spelling import MUTATIONS, SPELLINGS, Speller
 from tests.unit.codec.written import MINIMAL, Event, events, frame, framed, schema_json, store, store_with, values_of
 
@@ -70,14 +71,20 @@ def wanted(event: Event) -> EventToCapture | None:
             retention=RetentionClass.RUN_SCOPED,
             event_time_us=event["timestamp"],
         ),
-        content=EventContent(**{**content, "capture_kind": CaptureKind(content["capture_kind"])}),
-        call=ModelCall(
-            provider_name=event["provider_name"] or "",
-            provider_id=event["provider_id"] or "",
-            request_model=event["model_id"] or "",
-            response_model=event["response_model"],
+        content=EventContent(
+            **{
+                **content,
+                "capture_kind": CaptureKind(content["capture_kind"]),
+                "thread_id": shown_id(content["thread_id"]),
+            }
         ),
-        redaction_policy_id=event["redaction_policy_id"],
+        call=ModelCall(
+            provider_name=shown_id(event["provider_name"] or ""),
+            provider_id=shown_id(event["provider_id"] or ""),
+            request_model=shown_id(event["model_id"] or ""),
+            response_model=None if event["response_model"] is None else shown_id(event["response_model"]),
+        ),
+        redaction_policy_id=shown_id(event["redaction_policy_id"]),
     )
 
 
@@ -184,7 +191,8 @@ def test_it_reads_exactly_what_the_projector_reads(spelling: str, tmp_path: Path
                 found, records = reader.read(one), projector.project(0, 0, None, one)
                 if found is not None and isinstance(records, tuple):
                     read += 1
-                    assert (found.source.run_id, found.source.agent_id) == (records[0].run_key, records[0].agent_id)
+                    assert shown_id(found.source.run_id) == records[0].run_key
+                    assert found.source.agent_id == records[0].agent_id
                     assert found.source.family == records[0].family
                 elif isinstance(records, Undecodable):
                     assert found is None or records.reason is UndecodableReason.MISPLACED_USAGE

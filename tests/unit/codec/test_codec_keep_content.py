@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
+from tailrace.codec.compiled_identifiers import Guards
 from tailrace.codec.compiled_source import Source, SourceWriter
 from tailrace.codec.event_content import ContentReader
 from tailrace.codec.record_layout import RecordLayout
 from tailrace.codec.reference_resolution import Mismatch, resolve_record
 from tailrace.codec.schemas import AGENT_EVENT, record_tree
+from tailrace.domain.identifiers import IdentifierPolicy
 from tailrace.domain.projected import ProjectedRecord
 from tests.golden.compiled_sources import recorded, schemas
 from tests.golden.projector_cases import names
@@ -111,7 +113,7 @@ def test_without_content_the_function_is_the_one_that_is_golden() -> None:
     texts = {}
     for keep_content in (False, True):
         writer = SourceWriter(RecordLayout("events", shipped), event, lambda: None, keep_content=keep_content)
-        source = writer.write(step, 10)
+        source = writer.write(step, 10, Guards.of(RecordLayout("events", shipped), event, IdentifierPolicy()))
         assert isinstance(source, Source)
         texts[keep_content] = source.text
     assert texts[False] in recorded(schemas()[-1]).read_text(encoding="utf-8")

@@ -46,8 +46,8 @@ def assert_envelope(record: ProjectedRecord, event: Event) -> None:
     assert (record.partition, record.offset) == (fields["source"]["partition"], fields["source"]["offset"])
     assert record.kind.value == fields["projection_kind"]
     assert record.terminal_preserved == (record.kind is not ProjectionKind.PROGRESS)
-    assert record.run_key == event["run_id"]
-    assert record.key == event["run_id"].encode()
+    assert record.run_key == fields["run_id"]
+    assert record.key == fields["run_id"].encode()
     assert record.family == event["event_family"]
     assert record.agent_id == event["agent_id"]
 
