@@ -105,7 +105,7 @@ class Capturing:
             ),
             CaptureTools(
                 store=store,
-                events=ContentReader(self.schemas),
+                events=ContentReader(self.schemas, identifiers=self.settings.identifiers.policy),
                 tails=TailEncoder(self.schemas),
                 new_capture_id=lambda: uuid.uuid4().hex,
             ),

@@ -14,13 +14,17 @@ def make_projector(settings: Settings, schemas: SchemaStore, logger: StructuredL
     Raises SchemaInvalid when the schemas are not this version's.
     """
     topic, max_event_bytes, keep_content = settings.events.topic, settings.events.max_event_bytes, settings.captures
+    identifiers = settings.identifiers.policy
     if settings.worker.projector == "reference":
-        return ReferenceProjector(topic, schemas, max_event_bytes=max_event_bytes, keep_content=keep_content)
+        return ReferenceProjector(
+            topic, schemas, max_event_bytes=max_event_bytes, keep_content=keep_content, identifiers=identifiers
+        )
     return CompiledProjector(
         topic,
         schemas,
         max_event_bytes=max_event_bytes,
         keep_content=keep_content,
+        identifiers=identifiers,
         on_out_of_reach=lambda frame: logger.event(
             "a writer schema is too large to compile: its events are read by the reference projector",
             level="warning",

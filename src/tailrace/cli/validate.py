@@ -16,6 +16,7 @@ from tailrace.cli.topic_report import TIMEOUT_S, Timeout, report_topics
 from tailrace.cli.workers import WorkersOption
 from tailrace.codec.schemas import SchemaStore
 from tailrace.domain.errors import ConfigurationNeeded, SchemaInvalid
+from tailrace.domain.identifiers import UNKEYED
 from tailrace.domain.privacy import ContentCaptureMode
 from tailrace.settings import Settings
 from tailrace.settings.budget import MemoryBudget, memory_budget
@@ -55,6 +56,7 @@ def validate(
         _say_schemas(out),
         _say_clients(settings, out),
     ]
+    _say_identifiers(settings, out)
     _say_budget(memory_budget(settings), workers, out)
     if not offline:
         checks.append(report_topics(settings, timeout_s, out))
@@ -104,6 +106,16 @@ def _say_clients(settings: Settings, out: Console) -> bool:
     if not refusals:
         out.print("clients        ok: librdkafka takes the properties", markup=False)
     return not refusals
+
+
+def _say_identifiers(settings: Settings, out: Console) -> None:
+    if settings.identifiers.key is not None:
+        out.print("identifiers    ok: those outside the grammar are hashed with identifiers.key", markup=False)
+        return
+    out.print(
+        f"identifiers    ok: those outside the grammar become '{UNKEYED}', all alike; identifiers.key tells them apart",
+        markup=False,
+    )
 
 
 def _say_budget(budget: MemoryBudget, workers: int, out: Console) -> None:

@@ -17,7 +17,18 @@ def lane_digest(settings: Settings, sink_id: str) -> str:
     """
     selection = settings.sinks[sink_id].selection.rule()
     facts = [sorted(selection.kinds), sorted(selection.families), sorted(selection.agents)]
-    return _digest([*facts, settings.events.max_event_bytes, *_content_facts(settings, sink_id)])
+    return _digest(
+        [*facts, settings.events.max_event_bytes, *_content_facts(settings, sink_id), *_identifier_facts(settings)]
+    )
+
+
+def _identifier_facts(settings: Settings) -> list[object]:
+    """What decides which ids records have; nothing where nobody has set anything. Of the key a hash under itself."""
+    identifiers = settings.identifiers
+    if identifiers.key is None and not identifiers.refs and not identifiers.aliases:
+        return []
+    aliases = {kind: dict(names) for kind, names in identifiers.aliases.items()}
+    return ["identifiers", identifiers.policy.encoded("lane_digest", b" ").decode(), dict(identifiers.refs), aliases]
 
 
 def _content_facts(settings: Settings, sink_id: str) -> list[object]:

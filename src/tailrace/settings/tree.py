@@ -11,6 +11,7 @@ from tailrace.domain.capture_policy import SinkContentPolicy
 from tailrace.domain.privacy import ContentCaptureMode
 from tailrace.domain.sinks import SinkSpec
 from tailrace.settings.capture import CaptureSettings
+from tailrace.settings.identifiers import IdentifierSettings
 from tailrace.settings.kafka import KafkaSettings
 from tailrace.settings.sinks import MIB, DurableTraceSettings, SinkSettings
 from tailrace.settings.values import (
@@ -136,6 +137,10 @@ class Settings(BaseSettings):
     capture: Annotated[
         CaptureSettings,
         Field(description="What may happen to what agents and their users said.", default_factory=CaptureSettings),
+    ]
+    identifiers: Annotated[
+        IdentifierSettings,
+        Field(description="What stands in place of ids outside the grammar.", default_factory=IdentifierSettings),
     ]
     worker: Annotated[WorkerSettings, Field(description="The process as a whole.")] = WorkerSettings()
     logs: Annotated[LogSettings, Field(description="What the process says on standard error.")] = LogSettings()

@@ -29,7 +29,7 @@ def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
     example, _ = load(CONFIG / "tailrace.yaml", {})
     plain = loaded(tmp_path, PLAIN)
 
-    for section in ("events", "health", "capture", "worker", "logs"):
+    for section in ("events", "health", "capture", "identifiers", "worker", "logs"):
         shown, default = getattr(example, section).model_dump(), getattr(plain, section).model_dump()
         assert shown == default, section
     for sink_id in ("analytics", "diagnostic"):

@@ -15,7 +15,7 @@ CASES = {
         with_section("zebra: 1"),
         "zebra",
         "not a known key",
-        "Keys there: kafka, events, health, dead_letter, sinks, capture, worker, logs",
+        "Keys there: kafka, events, health, dead_letter, sinks, capture, identifiers, worker, logs",
     ),
     "unknown key in a section": (
         with_section("worker: {shutdown_deadline: 3}"),
