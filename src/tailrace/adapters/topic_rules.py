@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tailrace.settings.budget import max_record_bytes
+from tailrace.settings.budget import max_record_bytes, max_record_bytes_of
 from tailrace.settings.kafka import KafkaSettings
 from tailrace.settings.sinks import DurableTraceSettings
 from tailrace.settings.tree import Settings
@@ -29,12 +29,16 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WantedTopic:
-    """One topic of the configuration; `key` is where it is named, such as `sinks.analytics.topic`."""
+    """One topic of the configuration; `key` is where it is named, such as `sinks.analytics.topic`.
+
+    `record_bytes` is the largest message that can go there; for the ledger, an entry is always smaller.
+    """
 
     key: str
     role: Role
     name: str
     cluster: KafkaSettings
+    record_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +89,22 @@ Found = Mapping[tuple[str, str], FoundTopic]
 
 def wanted_topics(settings: Settings) -> tuple[WantedTopic, ...]:
     """Every topic this configuration reads or writes, the events first."""
-    wanted = [WantedTopic("events.topic", Role.EVENTS, settings.events.topic, settings.kafka)]
+    events, record_bytes = settings.events, max_record_bytes(settings.events)
+    wanted = [WantedTopic("events.topic", Role.EVENTS, events.topic, settings.kafka, events.max_event_bytes)]
     wanted += [
-        WantedTopic(f"sinks.{sink_id}.topic", Role.SINK, sink.topic, settings.cluster_of(sink_id))
+        WantedTopic(
+            f"sinks.{sink_id}.topic",
+            Role.SINK,
+            sink.topic,
+            settings.cluster_of(sink_id),
+            max_record_bytes_of(settings, sink_id),
+        )
         for sink_id, sink in settings.sinks.items()
         if isinstance(sink, DurableTraceSettings)
     ]
-    wanted.append(WantedTopic("health.topic", Role.HEALTH, settings.health.topic, settings.kafka))
-    if settings.dead_letter.topic is not None:
-        wanted.append(WantedTopic("dead_letter.topic", Role.DEAD_LETTERS, settings.dead_letter.topic, settings.kafka))
+    wanted.append(WantedTopic("health.topic", Role.HEALTH, settings.health.topic, settings.kafka, record_bytes))
+    if (letters := settings.dead_letter.topic) is not None:
+        wanted.append(WantedTopic("dead_letter.topic", Role.DEAD_LETTERS, letters, settings.kafka, record_bytes))
     return tuple(wanted)
 
 
@@ -114,21 +125,18 @@ def plan_topics(
     for one in wanted:
         topic = found.get((one.cluster.bootstrap_servers, one.name))
         if topic is None:
-            steps.append(ToCreate(one, count, replicas, _config_of_new(one.role, settings, needed_ms)))
+            steps.append(ToCreate(one, count, replicas, _config_of_new(one, needed_ms)))
         else:
             steps.append(Existing(one, topic, tuple(_remarks(one, topic, settings, needed_ms))))
     return tuple(steps)
 
 
-def _config_of_new(role: Role, settings: Settings, needed_ms: int) -> dict[str, str]:
+def _config_of_new(one: WantedTopic, needed_ms: int) -> dict[str, str]:
     config = {"cleanup.policy": "delete"}
-    match role:
-        case Role.HEALTH:
-            config["retention.ms"] = str(needed_ms)
-        case Role.EVENTS:
-            config["max.message.bytes"] = str(settings.events.max_event_bytes + _BATCH_EXTRA_BYTES)
-        case Role.SINK | Role.DEAD_LETTERS:
-            config["max.message.bytes"] = str(max_record_bytes(settings.events) + _BATCH_EXTRA_BYTES)
+    if one.role is Role.HEALTH:
+        config["retention.ms"] = str(needed_ms)
+    else:
+        config["max.message.bytes"] = str(one.record_bytes + _BATCH_EXTRA_BYTES)
     return config
 
 
@@ -199,12 +207,12 @@ def _size_remarks(one: WantedTopic, topic: FoundTopic, settings: Settings) -> It
             f"takes events of up to {limit} bytes; above {settings.events.max_event_bytes} they count as undecodable",
             "Raise events.max_event_bytes if such events exist",
         )
-    if one.role is Role.SINK and int(limit) < max_record_bytes(settings.events):
+    if one.role is Role.SINK and int(limit) < one.record_bytes:
         yield Remark(
             False,
             f"takes records of up to {limit} bytes; one of an event of {settings.events.max_event_bytes} bytes can be "
             f"larger, and would be a gap",
-            f"{_alter(one)} --add-config max.message.bytes={max_record_bytes(settings.events) + _BATCH_EXTRA_BYTES}",
+            f"{_alter(one)} --add-config max.message.bytes={one.record_bytes + _BATCH_EXTRA_BYTES}",
         )
 
 

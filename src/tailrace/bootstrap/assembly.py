@@ -51,6 +51,7 @@ from tailrace.settings.budget import (
     OFFERS_PER_BUFFER,
     PROJECTIONS_PER_EVENT,
     catch_up_properties,
+    content_limit_bytes,
     intake_properties,
     journal_producer_properties,
     sink_producer_properties,
@@ -248,7 +249,8 @@ def _sink(sink_id: str, sink: SinkSettings, around: Surroundings) -> Sink[LaneIt
     # A lane's sorting lets only the items in that its sink can take, which the type of a mixed list cannot say.
     match sink:
         case DurableTraceSettings():
-            shipper = _shipper(around, around.settings.cluster_of(sink_id), sink, sink.topic)
+            content_bytes = content_limit_bytes(around.settings, sink_id)
+            shipper = _shipper(around, around.settings.cluster_of(sink_id), sink, sink.topic, content_bytes)
             # While the worker joins its group: a sink that is ready half a second after its neighbours falls behind.
             shipper.connect()
             return DurableTraceSink(shipper)  # type: ignore[return-value]
@@ -259,8 +261,10 @@ def _sink(sink_id: str, sink: SinkSettings, around: Surroundings) -> Sink[LaneIt
             return ScriptedSink(sink.script, repeat=sink.repeat)
 
 
-def _shipper(around: Surroundings, cluster: KafkaSettings, lane: LaneSettings, topic: str) -> Shipper:
-    sizes = sink_producer_properties(lane.batch, around.settings.events)
+def _shipper(
+    around: Surroundings, cluster: KafkaSettings, lane: LaneSettings, topic: str, content_bytes: int = 0
+) -> Shipper:
+    sizes = sink_producer_properties(lane.batch, around.settings.events, content_bytes=content_bytes)
     return Shipper(lambda: around.producer(cluster, sizes), topic, lane.delivery_timeout_ms / 1_000, around.clock)
 
 

@@ -10,6 +10,9 @@ batches compress far better than ten to one can take more than its line for a mo
 
 from dataclasses import dataclass
 
+from tailrace.domain.content_form import MAX_PARSED_BYTES
+from tailrace.domain.privacy import ContentCaptureMode
+from tailrace.settings.capture import InlineStoreSettings
 from tailrace.settings.kafka import Property
 from tailrace.settings.sinks import KIB, MIB, BatchSettings, DurableTraceSettings, LaneSettings
 from tailrace.settings.tree import EventsSettings, Settings
@@ -54,6 +57,11 @@ _FETCHED_FACTOR = 2.5
 # Measured: 474 bytes of objects around the bytes of a record whose fields are not shared, plus its place in a buffer.
 _BUFFERED_RECORD_EXTRA_BYTES = 640
 
+# Measured with events of 1 MB: conversations take 4 to 12 times their bytes while they are parsed and redacted, tool
+# results of short fields 64. Only lists of nothing but empty lists take more, 108.
+_PARSED_FACTOR = 64
+_PARTS_OF_CONTENT = 3
+
 # Measured: 231 bytes beside a message of 330 bytes in a producer's queue.
 _QUEUED_MESSAGE_EXTRA_BYTES = 256
 
@@ -69,8 +77,29 @@ _PROCESS_BYTES = 64 * MIB
 
 
 def max_record_bytes(events: EventsSettings) -> int:
-    """The largest message an event of this topic can become: key, value and protocol overhead."""
+    """The largest message an event of this topic can become without content: key, value and protocol overhead."""
     return events.max_event_bytes + PROJECTED_EXTRA_BYTES
+
+
+def content_limit_bytes(settings: Settings, sink_id: str) -> int:
+    """The most that content can add to a record of this sink; 0 if its records never hold any.
+
+    References are in `PROJECTED_EXTRA_BYTES`. KeyError for an unknown sink.
+    """
+    inline = isinstance(settings.capture.store, InlineStoreSettings) and settings.capture.payloads
+    raw = settings.sinks[sink_id].content.mode.captures_raw_content
+    return _event_limit_bytes(settings, sink_id) if inline and raw else 0
+
+
+def _event_limit_bytes(settings: Settings, sink_id: str) -> int:
+    """Of the sink's policy; 0 where that is not there, which is an error of its own."""
+    policy = settings.capture.policies.get(settings.sinks[sink_id].content.policy or "")
+    return 0 if policy is None else policy.event_limit_bytes
+
+
+def max_record_bytes_of(settings: Settings, sink_id: str) -> int:
+    """The largest message that can go to this sink, content included."""
+    return max_record_bytes(settings.events) + content_limit_bytes(settings, sink_id)
 
 
 def intake_properties(events: EventsSettings) -> dict[str, Property]:
@@ -97,17 +126,22 @@ def _fetch_properties(events: EventsSettings, queue_kbytes: int) -> dict[str, Pr
     }
 
 
-def sink_producer_properties(batch: BatchSettings, events: EventsSettings) -> dict[str, Property]:
-    """The librdkafka properties that bound one lane's producer to one batch on its way, and one record over."""
+def sink_producer_properties(
+    batch: BatchSettings, events: EventsSettings, *, content_bytes: int = 0
+) -> dict[str, Property]:
+    """The librdkafka properties that bound one lane's producer to one batch on its way, and one record over.
+
+    `content_bytes` is what content can add to a record: `content_limit_bytes`.
+    """
     return {
-        "queue.buffering.max.kbytes": _producer_queue_bytes(batch, events) // KIB,
+        "queue.buffering.max.kbytes": _producer_queue_bytes(batch, events, content_bytes) // KIB,
         "queue.buffering.max.messages": max(1_000, batch.records + PROJECTIONS_PER_EVENT),
-        "message.max.bytes": max_record_bytes(events),
+        "message.max.bytes": max_record_bytes(events) + content_bytes,
     }
 
 
-def _producer_queue_bytes(batch: BatchSettings, events: EventsSettings) -> int:
-    return (batch.bytes + max_record_bytes(events) + KIB) // KIB * KIB
+def _producer_queue_bytes(batch: BatchSettings, events: EventsSettings, content_bytes: int) -> int:
+    return (batch.bytes + max_record_bytes(events) + content_bytes + KIB) // KIB * KIB
 
 
 def journal_producer_properties(events: EventsSettings) -> dict[str, Property]:
@@ -167,7 +201,11 @@ def memory_budget(settings: Settings) -> MemoryBudget:
         ),
     ]
     for sink_id, sink in settings.sinks.items():
-        lines += _lane_lines(f"sink {sink_id}", sink, events, has_producer=isinstance(sink, DurableTraceSettings))
+        content_bytes = content_limit_bytes(settings, sink_id)
+        has_producer = isinstance(sink, DurableTraceSettings)
+        lines += _lane_lines(f"sink {sink_id}", sink, events, has_producer=has_producer, content_bytes=content_bytes)
+        if sink.content.mode is not ContentCaptureMode.OFF:
+            lines.append(_content_line(settings, sink_id))
     if settings.dead_letter.topic is not None:
         lines += _lane_lines("dead letters", LaneSettings(), events, has_producer=True)
         letters = f"producer, {JOURNAL_ENTRIES} letters"
@@ -175,7 +213,20 @@ def memory_budget(settings: Settings) -> MemoryBudget:
     return MemoryBudget(tuple(lines), settings.worker.memory_limit_bytes)
 
 
-def _lane_lines(name: str, lane: LaneSettings, events: EventsSettings, *, has_producer: bool) -> list[BudgetLine]:
+def _content_line(settings: Settings, sink_id: str) -> BudgetLine:
+    """What the stage in front of a sink holds: a batch as it came and as it leaves, and one event in its hands."""
+    batch_bytes, limit_bytes = settings.sinks[sink_id].batch.bytes, _event_limit_bytes(settings, sink_id)
+    parsed_bytes = min(settings.events.max_event_bytes, _PARTS_OF_CONTENT * MAX_PARSED_BYTES)
+    return BudgetLine(
+        f"sink {sink_id}: content",
+        2 * batch_bytes + limit_bytes + parsed_bytes * _PARSED_FACTOR,
+        f"a batch as it came and as it leaves, an event parsed x {_PARSED_FACTOR} and redacted",
+    )
+
+
+def _lane_lines(
+    name: str, lane: LaneSettings, events: EventsSettings, *, has_producer: bool, content_bytes: int = 0
+) -> list[BudgetLine]:
     buffer, batch = lane.buffer, lane.batch
     lines = [
         BudgetLine(
@@ -198,7 +249,7 @@ def _lane_lines(name: str, lane: LaneSettings, events: EventsSettings, *, has_pr
         lines.append(
             BudgetLine(
                 f"{name}: producer",
-                2 * _producer_queue_bytes(batch, events)
+                2 * _producer_queue_bytes(batch, events, content_bytes)
                 + batch.records * _QUEUED_MESSAGE_EXTRA_BYTES
                 + _PRODUCER_BYTES,
                 "a batch, queued and in requests",

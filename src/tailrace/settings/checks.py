@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tailrace.domain.kinds import OverflowPolicy, SinkKind
-from tailrace.settings.budget import OFFERS_PER_BUFFER, PROJECTIONS_PER_EVENT, memory_budget
+from tailrace.settings.budget import OFFERS_PER_BUFFER, PROJECTIONS_PER_EVENT, content_limit_bytes, memory_budget
 from tailrace.settings.capture_checks import CAPTURE_RULES
 from tailrace.settings.kafka import KafkaSettings
 from tailrace.settings.problems import Finding, error_at, warning_at
@@ -99,7 +99,8 @@ def ids_are_free(settings: Settings) -> Iterator[Finding]:
 def buffers_hold_offers(settings: Settings) -> Iterator[Finding]:
     """An intake offers at most a quarter of the smallest buffer, and one event's projections enter whole."""
     least_records = OFFERS_PER_BUFFER * PROJECTIONS_PER_EVENT
-    least_bytes = OFFERS_PER_BUFFER * settings.events.max_event_bytes
+    # With content somewhere, an event's first record brings the event along, in every buffer.
+    least_bytes = OFFERS_PER_BUFFER * settings.events.max_event_bytes * (2 if settings.captures else 1)
     for sink_id, sink in settings.sinks.items():
         buffer, key = sink.buffer, f"sinks.{sink_id}.buffer"
         if buffer.capacity_records < least_records:
@@ -118,7 +119,9 @@ def buffers_hold_offers(settings: Settings) -> Iterator[Finding]:
         if buffer.capacity_bytes < least_bytes:
             yield error_at(
                 f"{key}.capacity_bytes",
-                f"{buffer.capacity_bytes} bytes are fewer than four of the largest events ({least_bytes} bytes)",
+                f"{buffer.capacity_bytes} bytes are fewer than four of the largest events"
+                f"{', each with its content beside its first record' if settings.captures else ''} "
+                f"({least_bytes} bytes)",
                 f"Raise it to {least_bytes} at the least, or lower events.max_event_bytes",
             )
 
@@ -156,11 +159,13 @@ def drains_in_time(settings: Settings) -> Iterator[Finding]:
 
 def diagnostics_take_large_records(settings: Settings) -> Iterator[Finding]:
     for sink_id, sink in settings.sinks.items():
-        if isinstance(sink, LocalDiagnosticSettings) and sink.rotate_bytes < settings.events.max_event_bytes:
+        # Lines hold content in base64, which makes four bytes of three.
+        largest_bytes = settings.events.max_event_bytes + 4 * content_limit_bytes(settings, sink_id) // 3
+        if isinstance(sink, LocalDiagnosticSettings) and sink.rotate_bytes < largest_bytes:
             yield warning_at(
                 f"sinks.{sink_id}.rotate_bytes",
                 f"a file of {sink.rotate_bytes} bytes has no room for the largest events: they become gaps",
-                "Raise it above events.max_event_bytes",
+                f"Raise it above {largest_bytes}: events.max_event_bytes, and content if there is any",
             )
 
 

@@ -1,6 +1,7 @@
 """What a configuration needs of its topics, and what is said about those that are there."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,9 @@ from tailrace.adapters.topic_rules import (
     wanted_topics,
 )
 from tailrace.settings import Settings
+from tailrace.settings.budget import max_record_bytes, max_record_bytes_of
+from tests.unit.settings.test_settings_capture import text as content_text
+from tests.unit.settings.written import loaded
 
 HOME, FAR = "home:9092", "far:9092"
 DAY_MS = 86_400_000
@@ -175,3 +179,19 @@ def test_a_single_replica_is_worth_knowing() -> None:
 
     assert existing("events", found).fits
     assert "one replica" in existing("events", found).remarks[0].wrong
+
+
+def test_a_sinks_topic_takes_records_with_their_content(tmp_path: Path) -> None:
+    """The bound of a topic that is made counts what content can add, and one that does not is told."""
+    configured = loaded(tmp_path, content_text())
+    name = "telemetry.analytics"
+
+    (made,) = [step for step in plan_topics(configured, {}) if step.wanted.name == name]
+    assert isinstance(made, ToCreate)
+    assert int(made.config["max.message.bytes"]) > max_record_bytes_of(configured, "analytics")
+
+    tight = FoundTopic(1, 1, {**GOOD, "max.message.bytes": str(max_record_bytes(configured.events))})
+    found = {(configured.kafka.bootstrap_servers, name): tight}
+    (there,) = [step for step in plan_topics(configured, found) if step.wanted.name == name]
+    assert isinstance(there, Existing)
+    assert any("can be larger" in remark.wrong for remark in there.remarks)

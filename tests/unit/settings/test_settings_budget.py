@@ -2,14 +2,21 @@
 
 from pathlib import Path
 
+import pytest
+
+from tailrace.settings import Settings
 from tailrace.settings.budget import (
     catch_up_properties,
+    content_limit_bytes,
     intake_properties,
     journal_producer_properties,
     max_record_bytes,
+    max_record_bytes_of,
     memory_budget,
     sink_producer_properties,
 )
+from tests.unit.settings.test_settings_capture import WHOLE
+from tests.unit.settings.test_settings_capture import text as content_text
 from tests.unit.settings.written import loaded, with_section, with_sink
 
 MIB = 1024 * 1024
@@ -97,6 +104,51 @@ def test_clients_are_told_the_sizes_the_budget_counts(tmp_path: Path) -> None:
     assert int(str(producer["queue.buffering.max.messages"])) > large.batch.records
     assert producer["message.max.bytes"] == max_record_bytes(events) > events.max_event_bytes
     assert int(str(journal_producer_properties(events)["queue.buffering.max.kbytes"])) == 4_096
+
+
+def inline(folder: Path, **changes: object) -> Settings:
+    return loaded(folder, content_text({**WHOLE, **changes}))
+
+
+def test_a_sink_with_inline_content_takes_records_that_much_larger(tmp_path: Path) -> None:
+    settings = inline(tmp_path)
+    batch, limit_bytes = settings.sinks["analytics"].batch, 2_000
+
+    assert content_limit_bytes(settings, "analytics") == limit_bytes
+    assert max_record_bytes_of(settings, "analytics") == max_record_bytes(settings.events) + limit_bytes
+    assert max_record_bytes_of(settings, "diagnostic") == max_record_bytes(settings.events)
+    producer = sink_producer_properties(batch, settings.events, content_bytes=limit_bytes)
+    assert producer["message.max.bytes"] == max_record_bytes_of(settings, "analytics")
+    queue_bytes = int(str(producer["queue.buffering.max.kbytes"])) * 1024
+    assert queue_bytes >= batch.bytes + max_record_bytes_of(settings, "analytics")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"payloads": False},
+        {"payloads": False, "store": {"kind": "omit"}},
+        {"payloads": False, "store": {"kind": "reference", "url": "memory:///", "name": "archive"}},
+    ],
+    ids=["payloads off", "omit", "references"],
+)
+def test_where_no_content_is_inline_records_stay_as_large_as_they_are(
+    tmp_path: Path, changes: dict[str, object]
+) -> None:
+    settings = inline(tmp_path, **changes)
+
+    assert max_record_bytes_of(settings, "analytics") == max_record_bytes(settings.events)
+
+
+def test_what_the_content_stage_holds_has_a_line(tmp_path: Path) -> None:
+    settings = inline(tmp_path)
+
+    lines = {line.part: line.size_bytes for line in memory_budget(settings).lines}
+
+    batch_bytes, event_bytes = settings.sinks["analytics"].batch.bytes, settings.events.max_event_bytes
+    assert lines["sink analytics: content"] == 2 * batch_bytes + 2_000 + 64 * event_bytes
+    assert "sink diagnostic: content" not in lines
+    assert lines["sink analytics: producer"] > parts(tmp_path)["sink analytics: producer"]
 
 
 def test_a_topic_of_huge_events_widens_what_is_fetched_at_once(tmp_path: Path) -> None:

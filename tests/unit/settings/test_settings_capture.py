@@ -467,6 +467,25 @@ def test_raw_content_without_switch_store_and_redaction_is_allowed_and_said_in_o
     assert said.endswith("whatever the event: capture.redaction.policy_id is not set; capture.store.kind is omit")
 
 
+def test_a_buffer_holds_four_events_with_their_content_beside_them(tmp_path: Path) -> None:
+    """Every buffer: the first record of an event brings the event along, whoever is to get content of it."""
+    tree = yaml.safe_load(text())
+    tree["sinks"]["diagnostic"]["buffer"] = {"capacity_bytes": 8 * 1024 * 1024 - 1}
+
+    finding = only(refused(tmp_path, yaml.safe_dump(tree)))
+
+    assert finding.key == "sinks.diagnostic.buffer.capacity_bytes"
+    assert "each with its content beside its first record (8388608 bytes)" in finding.wrong
+
+
+def test_a_diagnostic_file_has_room_for_content_in_base64(tmp_path: Path) -> None:
+    capture = changed("policies.p.event_limit_bytes", 3 * 1024 * 1024)
+    tree = yaml.safe_load(text(capture))
+    tree["sinks"]["diagnostic"] |= {"content": CONTENT, "rotate_bytes": 5 * 1024 * 1024 - 1}
+
+    assert warnings(tmp_path, yaml.safe_dump(tree)).keys() == {"sinks.diagnostic.rotate_bytes"}
+
+
 def test_a_part_limit_above_that_of_the_event_is_worth_a_word(tmp_path: Path) -> None:
     found = warnings(tmp_path, text(changed("policies.p.part_limit_bytes", 2001)))
 
