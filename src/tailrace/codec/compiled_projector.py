@@ -143,7 +143,7 @@ class CompiledProjector:
             except _REFUSALS:
                 pass
         records = self._rewrite(step, body_start, partition, offset, value)
-        return self._verdict(partition, offset, key, value) if records is None else _with_event(records, value)
+        return self._verdict(partition, offset, key, value) if records is None else records
 
     def _rewrite(
         self, step: RecordStep, body_start: int, partition: int, offset: int, value: bytes
@@ -195,12 +195,3 @@ class CompiledProjector:
     def _count_ignored(self) -> None:
         with self._lock:
             self._usage_ignored += 1
-
-
-def _with_event(records: tuple[ProjectedRecord, ...], value: bytes) -> tuple[ProjectedRecord, ...]:
-    """Records that were made of the event anew: if they bring it along, then as it came."""
-    first = records[0]
-    if first.event is None:
-        return records
-    size_bytes = first.size_bytes - len(first.event) + len(value)
-    return first._replace(event=value, size_bytes=size_bytes), *records[1:]
