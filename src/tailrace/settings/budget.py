@@ -215,11 +215,14 @@ def memory_budget(settings: Settings) -> MemoryBudget:
 
 def _content_line(settings: Settings, sink_id: str) -> BudgetLine:
     """What the stage in front of a sink holds: a batch as it came and as it leaves, and one event in its hands."""
-    batch_bytes, limit_bytes = settings.sinks[sink_id].batch.bytes, _event_limit_bytes(settings, sink_id)
-    parsed_bytes = min(settings.events.max_event_bytes, _PARTS_OF_CONTENT * MAX_PARSED_BYTES)
+    sink = settings.sinks[sink_id]
+    part, batches_bytes = f"sink {sink_id}: content", 2 * sink.batch.bytes
+    if not sink.content.mode.carries_content:
+        return BudgetLine(part, batches_bytes, "a batch as it came and as it leaves")
+    parsed_bytes = min(settings.events.max_event_bytes, _PARTS_OF_CONTENT * MAX_PARSED_BYTES) * _PARSED_FACTOR
     return BudgetLine(
-        f"sink {sink_id}: content",
-        2 * batch_bytes + limit_bytes + parsed_bytes * _PARSED_FACTOR,
+        part,
+        batches_bytes + parsed_bytes + _event_limit_bytes(settings, sink_id),
         f"a batch as it came and as it leaves, an event parsed x {_PARSED_FACTOR} and redacted",
     )
 

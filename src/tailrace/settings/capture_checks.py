@@ -64,6 +64,12 @@ def content_has_a_way(settings: Settings) -> Iterator[Finding]:
                 f"no content will leave for this sink, whatever the event: {'; '.join(barriers)}",
                 "Mend each of these if it is to get content, or set its content.mode to redacted_summary or less",
             )
+        elif narrower := _rules_below(settings, sink_id, sink.content.mode):
+            yield warning_at(
+                f"sinks.{sink_id}.content",
+                f"no event will have {sink.content.mode} for this sink: {'; '.join(narrower)}",
+                f"Set {sink.content.mode} in each of these, or the sink's content.mode to what they let through",
+            )
 
 
 def limits_fit_into_each_other(settings: Settings) -> Iterator[Finding]:
@@ -97,13 +103,7 @@ def content_barriers(settings: Settings, sink_id: str) -> tuple[str, ...]:
     if content.policy is None or (policy := capture.policies.get(content.policy)) is None:
         return ()
     key = f"capture.policies.{content.policy}"
-    widest = {
-        "agents": _widest(policy.agents),
-        "families": _widest(policy.families),
-        "privacy": _widest(policy.privacy),
-    }
-    found = [] if policy.mode.carries_content else [f"{key}.mode is {policy.mode}"]
-    found += [f"{key}.{axis} is {mode} at most" for axis, mode in widest.items() if not mode.carries_content]
+    found = _rules_below(settings, sink_id, ContentCaptureMode.PAYLOAD_REFS)
     if CLASS_OF_EVENTS not in policy.retention_s:
         found.append(f"{key}.retention_s has no {CLASS_OF_EVENTS}, which is the class of every event")
     if policy.sample.rate == 0:
@@ -111,6 +111,18 @@ def content_barriers(settings: Settings, sink_id: str) -> tuple[str, ...]:
     if not capture.redaction.policy_id:
         found.append("capture.redaction.policy_id is not set")
     return (*found, *_barriers_of_store(settings, sink_id))
+
+
+def _rules_below(settings: Settings, sink_id: str, mode: ContentCaptureMode) -> list[str]:
+    """What in a sink's policy keeps every event narrower than `mode`; empty if nothing does, or there is no policy."""
+    name, policies = settings.sinks[sink_id].content.policy, settings.capture.policies
+    if name is None or (policy := policies.get(name)) is None:
+        return []
+    key = f"capture.policies.{name}"
+    axes: dict[str, _Caps] = {"agents": policy.agents, "families": policy.families, "privacy": policy.privacy}
+    widest = {axis: _widest(caps) for axis, caps in axes.items()}
+    found = [] if policy.mode.width >= mode.width else [f"{key}.mode is {policy.mode}"]
+    return found + [f"{key}.{axis} is {most} at most" for axis, most in widest.items() if most.width < mode.width]
 
 
 def _barriers_of_store(settings: Settings, sink_id: str) -> Iterator[str]:

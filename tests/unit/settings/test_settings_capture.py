@@ -38,6 +38,16 @@ WHOLE: dict[str, Any] = {
         }
     },
 }
+FACTS: dict[str, Any] = {
+    "policies": {
+        "p": {
+            "mode": "metadata_only",
+            "agents": {"otherwise": {"mode": "metadata_only"}},
+            "families": {"named": {"model": {"mode": "redacted_summary"}}},
+            "privacy": {"otherwise": {"mode": "metadata_only"}},
+        }
+    }
+}
 CONTENT = {"mode": "raw_content", "policy": "p"}
 
 
@@ -459,6 +469,17 @@ def test_a_sink_that_can_never_get_content_is_told_why(tmp_path: Path, capture: 
     assert why in found["sinks.analytics.content"]
 
 
+def test_a_sink_for_less_than_content_is_told_if_its_policy_gives_even_less(tmp_path: Path) -> None:
+    found = warnings(tmp_path, text(FACTS, {"mode": "redacted_summary", "policy": "p"}))
+
+    (said,) = found.values()
+    assert said.startswith(
+        "no event will have redacted_summary for this sink: capture.policies.p.mode is metadata_only"
+    )
+    assert "capture.policies.p.agents is metadata_only at most" in said
+    assert "families" not in said
+
+
 def test_raw_content_without_switch_store_and_redaction_is_allowed_and_said_in_one_line(tmp_path: Path) -> None:
     capture = {**changed("redaction", {}), "payloads": False, "store": {"kind": "omit"}}
 
@@ -497,7 +518,7 @@ def test_a_part_limit_above_that_of_the_event_is_worth_a_word(tmp_path: Path) ->
     [
         (WHOLE, CONTENT),
         ({**changed("store", {"kind": "reference", "url": "memory:///", "name": "a"}), "payloads": False}, CONTENT),
-        ({"policies": {"p": {}}}, {"mode": "metadata_only", "policy": "p"}),
+        (FACTS, {"mode": "metadata_only", "policy": "p"}),
         ({**WHOLE, "payloads": False}, {"mode": "redacted_summary", "policy": "p"}),
     ],
     ids=["inline", "reference", "facts only", "summary"],
