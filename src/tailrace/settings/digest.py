@@ -12,8 +12,9 @@ def lane_digest(settings: Settings, sink_id: str) -> str:
     """16 hex digits that change exactly when this sink would get other records of the same events.
 
     An audit compares them across lane starts: with the same digest and projector version, the same event yields the
-    same records. Sizes, timings, addresses and the order of lists leave it alone; so does a secret, which goes by its
-    name. Raises KeyError for an unknown sink.
+    same records, but for what their content fields say. Of those the sink's mode alone is in it, as the most they can
+    be: policies go by the moment of export, and each record says how it was decided. Sizes, timings, addresses and the
+    order of lists leave it alone. Raises KeyError for an unknown sink.
     """
     selection = settings.sinks[sink_id].selection.rule()
     facts = [sorted(selection.kinds), sorted(selection.families), sorted(selection.agents)]
@@ -32,24 +33,8 @@ def _identifier_facts(settings: Settings) -> list[object]:
 
 
 def _content_facts(settings: Settings, sink_id: str) -> list[object]:
-    """Everything that decides what a record says of content; nothing for a sink without, whatever the others do."""
-    content, capture = settings.sinks[sink_id].content, settings.capture
-    if content.mode is ContentCaptureMode.OFF or content.policy is None:
-        return []
-    policy = capture.policies[content.policy].model_dump(mode="json")
-    policy["origins"] = sorted(policy["origins"])
-    redaction = capture.redaction
-    return [
-        content.mode,
-        content.policy,
-        policy,
-        capture.payloads,
-        capture.store.kind,
-        getattr(capture.store, "name", ""),
-        redaction.policy_id,
-        sorted((pattern.category, pattern.pattern) for pattern in redaction.patterns),
-        sorted(redaction.sensitive_keys),
-    ]
+    mode = settings.sinks[sink_id].content.mode
+    return [] if mode is ContentCaptureMode.OFF else ["content", mode]
 
 
 def letters_digest(settings: Settings) -> str:

@@ -2,10 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from tailrace.domain.capture_policy import ContentSource
+from tailrace.domain.capture_verdict import decide_capture
+from tailrace.domain.kinds import EventFamily
+from tailrace.domain.privacy import ContentCaptureMode, PrivacyClass, RetentionClass
+from tailrace.domain.refs import EntityKind, SourceKind
 from tailrace.settings import DurableTraceSettings, LocalDiagnosticSettings, load
 from tailrace.settings.json_schema import json_schema
 from tests.unit.settings.written import PLAIN, loaded
@@ -15,7 +21,7 @@ FILES = sorted(CONFIG.glob("*.yaml"))
 
 
 def test_there_is_an_example_and_a_demo() -> None:
-    assert {file.name for file in FILES} >= {"tailrace.yaml", "demo.yaml"}
+    assert {file.name for file in FILES} >= {"tailrace.yaml", "demo.yaml", "content.yaml"}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
@@ -87,3 +93,44 @@ def test_the_demo_works_with_the_compose_file() -> None:
     listeners = compose["services"]["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
     assert f"//{demo.kafka.bootstrap_servers}," in listeners
     assert any(isinstance(sink, DurableTraceSettings) for sink in demo.sinks.values())
+
+
+def source(**about: Any) -> ContentSource:
+    known: dict[str, Any] = {"agent_id": "agent.support", "family": EventFamily.MODEL, "privacy": PrivacyClass.INTERNAL}
+    return ContentSource(
+        run_id="run-1",
+        content_capture=ContentCaptureMode.RAW_CONTENT,
+        source_kind=SourceKind.SDK,
+        subject_kind=EntityKind.RUN,
+        retention=RetentionClass.RUN_SCOPED,
+        event_time_us=0,
+        **{**known, **about},
+    )
+
+
+@pytest.mark.parametrize(
+    ("sink_id", "about", "granted"),
+    [
+        ("support_analytics", {}, "raw_content"),
+        ("support_analytics", {"family": EventFamily.TOOL}, "raw_content"),
+        ("support_analytics", {"agent_id": "agent.other"}, "off"),
+        ("support_analytics", {"family": EventFamily.HOOK}, "off"),
+        ("support_analytics", {"privacy": PrivacyClass.SENSITIVE}, "off"),
+        ("usage", {}, "metadata_only"),
+    ],
+)
+def test_the_example_with_content_grants_what_its_comments_say(
+    sink_id: str, about: dict[str, Any], granted: str
+) -> None:
+    settings, _ = load(CONFIG / "content.yaml", {})
+    policy = settings.content_policy(sink_id)
+    assert policy is not None
+
+    now_us = 86_400_000_000 - 1
+    spec = settings.sink_spec(sink_id)
+    verdict = decide_capture(source(**about), spec, policy, now_us=now_us, requested_bytes=1)
+    late = decide_capture(source(**about), spec, policy, now_us=now_us + 1, requested_bytes=1)
+
+    assert verdict.decision.effective_mode == granted
+    assert not late.carries_content
+    assert settings.content_policy("diagnostic") is None
