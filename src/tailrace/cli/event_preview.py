@@ -47,14 +47,19 @@ EventRead = CarriesContent | NoContent | Undecodable
 
 def read_event(value: bytes, settings: Settings, schemas: SchemaStore) -> EventRead:
     """The value of a message as a worker reads it. Never raises; no outcome shows content."""
+    identifiers = settings.identifiers.policy
     projector = ReferenceProjector(
-        settings.events.topic, schemas, max_event_bytes=settings.events.max_event_bytes, keep_content=True
+        settings.events.topic,
+        schemas,
+        max_event_bytes=settings.events.max_event_bytes,
+        keep_content=True,
+        identifiers=identifiers,
     )
     projected = projector.project(0, 0, None, value)
     if isinstance(projected, Undecodable):
         return projected
     first = projected[0]
-    event = None if first.event is None else ContentReader(schemas).read(first.event)
+    event = None if first.event is None else ContentReader(schemas, identifiers=identifiers).read(first.event)
     return NoContent() if event is None else CarriesContent(event, first)
 
 

@@ -333,6 +333,16 @@ def test_a_sink_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert all(word in result.output for word in ("no sink has the id analytic;", "diagnostic"))
 
 
+def test_an_id_outside_the_grammar_is_decided_by_as_it_is_and_shown_nowhere(tmp_path: Path) -> None:
+    value = event(run_id=f"run of {MAIL}", agent_id=f"agent of {MAIL}")
+    found = read_event(value, loaded(tmp_path, text(WIDE)), store())
+
+    assert isinstance(found, CarriesContent)
+    assert MAIL in found.event.source.run_id
+    assert MAIL not in found.record.run_key
+    assert MAIL not in explained(tmp_path, WIDE, value).output
+
+
 def test_the_class_of_events_is_the_one_they_are_read_with(tmp_path: Path) -> None:
     found = read_event(event(), loaded(tmp_path, text(WIDE)), store())
 
