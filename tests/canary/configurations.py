@@ -1,24 +1,141 @@
-"""The configurations under which nothing may get out, and those under which something may, and what."""
+"""The configurations under which nothing may get out, and those under which something may, and what.
+
+An *open* policy lets everything through that a policy can let through without naming anything foreign. Each closed one
+differs from it in one thing, so that what it keeps back is kept back by that thing alone.
+"""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
+from tests.canary.events import Group
 from tests.canary.outing import TROUBLE, Configured
 
-FAILING: Mapping[str, Any] = {"kind": "test", "script": list(TROUBLE), "batch": {"records": 8, "linger_ms": 5}}
+LIMIT_BYTES: Final = 131_072  # above every part of every event here
+RAW: Final = {"mode": "raw_content"}
+OPEN: Final[Mapping[str, Any]] = {
+    "mode": "raw_content",
+    "part_limit_bytes": LIMIT_BYTES,
+    "event_limit_bytes": LIMIT_BYTES,
+    "agents": {"otherwise": RAW},
+    "families": {"otherwise": RAW},
+    "privacy": {"otherwise": RAW},
+    "retention_s": {"run_scoped": 86_400},
+    "sample": {"rate": 1.0},
+}
+_NO_CHANGE: Final[Mapping[str, Any]] = {}
+SAMPLE_KEYS: Final = {"canary": "a sample key of a test"}
+
+
+@dataclass(frozen=True, slots=True)
+class Capturing:
+    """A sink for content: the mode it declares, what its policy changes of the open one, whose content it gets."""
+
+    mode: str = "raw_content"
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    gets: tuple[Group, ...] = ()
+    kind: str = "durable_trace"
+
+    def keys(self, policy: str) -> dict[str, Any]:
+        content = {"content": {"mode": self.mode, "policy": policy}}
+        return {**FAILING, **content} if self.kind == "test" else {"kind": self.kind, **content}
+
+
+FAILING: Final[Mapping[str, Any]] = {
+    "kind": "test",
+    "script": list(TROUBLE),
+    "batch": {"records": 8, "linger_ms": 5},
+}
 """A sink that is out for a while and refuses records: each of those becomes a dead letter."""
+
+_CLOSED: Final[Mapping[str, Capturing]] = {
+    # The sink's own word.
+    "sink-metadata": Capturing("metadata_only"),
+    "sink-summary": Capturing("redacted_summary"),
+    "sink-refs": Capturing("payload_refs"),
+    # The gates that a policy decides about, one by one.
+    "policy-off": Capturing(changes={"mode": "off"}),
+    "policy-metadata": Capturing(changes={"mode": "metadata_only"}),
+    "policy-summary": Capturing(changes={"mode": "redacted_summary"}),
+    "policy-refs": Capturing(changes={"mode": "payload_refs"}),
+    "retention": Capturing(changes={"retention_s": {"session_scoped": 86_400}}),
+    "retention-over": Capturing(changes={"retention_s": {"run_scoped": 1}}),
+    "sample": Capturing(changes={"sample": {"rate": 1e-12, "key": "canary"}}),
+    "sample-none": Capturing(changes={"sample": {"rate": 0.0}}),
+    "byte-limit": Capturing(changes={"event_limit_bytes": 700}),
+    "part-limit": Capturing(changes={"part_limit_bytes": 100}),
+    # The axes, one by one.
+    "agent": Capturing(changes={"agents": {"named": {"agent.billing": RAW}}}),
+    "agent-named": Capturing(changes={"agents": {"otherwise": RAW, "named": {"agent.support": {"mode": "off"}}}}),
+    "family": Capturing(changes={"families": {"named": {"tool": RAW}}}),
+    "privacy": Capturing(changes={"privacy": {"named": {"public": RAW}}}),
+}
+
+INLINE_SINKS: Final[Mapping[str, Capturing]] = {
+    "granted": Capturing(gets=(Group.ORDINARY,)),
+    "granted-file": Capturing(kind="local_diagnostic", gets=(Group.ORDINARY,)),
+    "secrets": Capturing(
+        changes={"privacy": {"otherwise": RAW, "named": {"secret": RAW}}}, gets=(Group.ORDINARY, Group.SECRET)
+    ),
+    "foreign": Capturing(
+        changes={"origins": ["child_agent", "extension"]}, gets=(Group.ORDINARY, Group.CHILD, Group.EXTENSION)
+    ),
+    "patient": Capturing(changes={"retention_s": {"run_scoped": 8_640_000}}, gets=(Group.ORDINARY, Group.OLD)),
+    "trouble": Capturing(kind="test"),
+    **_CLOSED,
+}
+
+_REFERENCES_FOR: Final = (Group.ORDINARY, Group.REFS_ONLY, Group.HALF_SILENT)
+REFERENCE_SINKS: Final[Mapping[str, Capturing]] = {
+    "granted": Capturing(gets=_REFERENCES_FOR),
+    "refs": Capturing("payload_refs", {"mode": "payload_refs"}, gets=_REFERENCES_FOR),
+    "trouble": Capturing(kind="test"),
+    **{name: sink for name, sink in _CLOSED.items() if not name.endswith("-refs")},
+}
+
+ONE_SINK: Final[Mapping[str, Capturing]] = {"granted": Capturing(), "trouble": Capturing(kind="test")}
+
+
+def _capturing(name: str, sinks: Mapping[str, Capturing], *, killed: bool = False, **capture: Any) -> Configured:
+    policies = {sink: {**OPEN, **capturing.changes} for sink, capturing in sinks.items()}
+    section = {
+        "redaction": {"policy_id": "redaction-of-the-canaries"},
+        "sample_keys": SAMPLE_KEYS,
+        "policies": policies,
+        **capture,
+    }
+    keys = {sink: capturing.keys(sink) for sink, capturing in sinks.items()}
+    return Configured(name, {**keys, "plain": {"kind": "durable_trace"}}, {"capture": section}, killed=killed)
+
 
 OFF = Configured(
     "off",
-    {"analytics": {"kind": "durable_trace"}, "diagnostic": {"kind": "local_diagnostic"}, "trouble": FAILING},
+    {"plain": {"kind": "durable_trace"}, "diagnostic": {"kind": "local_diagnostic"}, "trouble": FAILING},
+    killed=True,
 )
 """What an operator gets who never heard of content."""
 
-RAW_LETTERS = Configured(
-    "raw letters",
-    {"analytics": {"kind": "durable_trace"}, "trouble": FAILING},
-    {"dead_letter": {"raw": True}},
-)
-"""Dead letters with what nobody could read in them, because the operator wants to have it."""
+INLINE = _capturing("inline", INLINE_SINKS, killed=True, payloads=True, store={"kind": "inline"})
+"""Everything an operator can open is open somewhere, and closed by one thing at a time elsewhere."""
 
-ALL = (OFF, RAW_LETTERS)
+REFERENCES = _capturing(
+    "references",
+    REFERENCE_SINKS,
+    killed=True,
+    store={"kind": "reference", "url": "file://{folder}/store", "name": "archive"},
+)
+"""Redacted parts in a directory, references on records."""
+
+PAYLOADS_OFF = _capturing("payloads off", ONE_SINK, store={"kind": "inline"})
+"""Everything open but the operator's switch."""
+
+NO_REDACTION_POLICY = _capturing("no redaction policy", ONE_SINK, payloads=True, store={"kind": "inline"}, redaction={})
+"""Everything open, but nobody named the redaction: a policy that is not complete."""
+
+OMIT_AND_RAW_LETTERS = _capturing("omit", ONE_SINK).with_sections({"dead_letter": {"raw": True}})
+"""Everything open but the store, and dead letters with what nobody could read, because the operator wants that."""
+
+CLOSED = (OFF, PAYLOADS_OFF, NO_REDACTION_POLICY)
+"""Those that grant nobody anything."""
+
+ALL = (*CLOSED, INLINE, REFERENCES, OMIT_AND_RAW_LETTERS)

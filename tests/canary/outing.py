@@ -3,9 +3,9 @@
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from confluent_kafka import Producer
 
@@ -28,11 +28,18 @@ TROUBLE = ("retry:0.1", "accept", "refuse", "accept", "refuse")
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """One configuration: its sinks by their ids, and sections beside them. Topics and paths are filled in."""
+    """One configuration: its sinks by their ids, and sections beside them. Topics and paths are filled in.
+
+    A worker that is `killed` sees the first half of the events, dies, and comes back; the others begin when all is sent.
+    """
 
     name: str
     sinks: Mapping[str, Mapping[str, Any]]
     sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    killed: bool = False
+
+    def with_sections(self, sections: Mapping[str, Mapping[str, Any]]) -> Self:
+        return replace(self, sections={**self.sections, **sections})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,9 @@ class Outing:
         tree = self.stage.configuration(sinks, events={"max_event_bytes": MAX_EVENT_BYTES, "poison_limit": 0})
         for name, keys in self.configured.sections.items():
             tree[name] = {**tree.get(name, {}), **keys}
+        store = tree.get("capture", {}).get("store", {})
+        if "url" in store:
+            tree["capture"]["store"] = {**store, "url": store["url"].format(folder=self.stage.folder)}
         return tree
 
     @property
@@ -134,10 +144,11 @@ class Field:
         outings = [Outing(self._kafka, self._folder / each.name, self.events_topic, each) for each in configured]
         try:
             # Poison is at the end: so every other record, at least, is of either half.
+            killed = [outing for outing in outings if outing.configured.killed]
             self._produce(self.sowing.records[0::2])
-            for outing in outings:
+            for outing in killed:
                 outing.go_out()
-            for outing in outings:
+            for outing in killed:
                 outing.die_at_work()
             self._produce(self.sowing.records[1::2])
             for outing in outings:

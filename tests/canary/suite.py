@@ -1,14 +1,30 @@
 """The laws that hold on every broker; a test module gives them a broker and a class to be collected by."""
 
+from collections.abc import Mapping
+
 import pytest
 
-from tests.canary.configurations import ALL, OFF, RAW_LETTERS
-from tests.canary.outing import Field, Outcome
+from tests.canary.canaries import Canary
+from tests.canary.configurations import (
+    ALL,
+    CLOSED,
+    INLINE,
+    INLINE_SINKS,
+    OMIT_AND_RAW_LETTERS,
+    REFERENCE_SINKS,
+    REFERENCES,
+    Capturing,
+)
+from tests.canary.events import Group, Sowing
+from tests.canary.outing import Configured, Field, Outcome
 from tests.canary.verdicts import (
     assert_eventful,
     assert_nothing_left,
+    assert_only,
     assert_raw_letters,
     assert_the_search_would_find,
+    assert_there,
+    granted,
 )
 
 Outcomes = dict[str, Outcome]
@@ -21,17 +37,48 @@ class CanarySuite:
         """So that whatever is not found elsewhere is not there."""
         assert_the_search_would_find(field.sowing, field.events())
 
-    @pytest.mark.parametrize("name", [each.name for each in ALL])
-    def test_every_outing_had_its_troubles_and_lost_nothing(self, outcomes: Outcomes, name: str) -> None:
+    @pytest.mark.parametrize("configured", ALL, ids=lambda each: each.name)
+    def test_every_outing_had_its_troubles_and_lost_nothing(self, outcomes: Outcomes, configured: Configured) -> None:
         """Otherwise what follows would be true of workers that did nothing."""
-        assert_eventful(outcomes[name])
+        assert_eventful(outcomes[configured.name], killed=configured.killed)
 
-    def test_where_nothing_is_configured_nothing_of_any_content_leaves(self, field: Field, outcomes: Outcomes) -> None:
+    @pytest.mark.parametrize("configured", CLOSED, ids=lambda each: each.name)
+    def test_where_content_is_granted_to_nobody_nothing_leaves(
+        self, field: Field, outcomes: Outcomes, configured: Configured
+    ) -> None:
         """Not in records, health, letters, files, log or cursors, nor in what the commands print."""
-        assert_nothing_left(field.sowing, outcomes[OFF.name])
+        assert_nothing_left(field.sowing, outcomes[configured.name])
 
     def test_raw_letters_hold_what_nobody_could_read_and_nothing_else_does(
         self, field: Field, outcomes: Outcomes
     ) -> None:
-        """The operator asked for key and value of undecodable events; headers are nobody's."""
-        assert_raw_letters(field.sowing, outcomes[RAW_LETTERS.name])
+        """The operator asked for key and value of undecodable events; the store leaves content out, gates or not."""
+        assert_raw_letters(field.sowing, outcomes[OMIT_AND_RAW_LETTERS.name])
+
+    def test_inline_content_is_redacted_and_only_where_it_was_granted(self, field: Field, outcomes: Outcomes) -> None:
+        """Of what passes the allow-list the plain words, at the sinks that were granted them; elsewhere nothing."""
+        assert_only(field.sowing, outcomes[INLINE.name], inline_places(field.sowing))
+
+    def test_inline_content_is_all_there_where_it_was_granted(self, field: Field, outcomes: Outcomes) -> None:
+        """Every plain word inside the allow-list, at every sink that was to get it."""
+        for place, canaries in inline_places(field.sowing).items():
+            assert_there(field.sowing, outcomes[INLINE.name], place, canaries)
+
+    def test_references_lead_to_redacted_content_and_hold_none(self, field: Field, outcomes: Outcomes) -> None:
+        """The store has the plain words of what passes the allow-list; records, and all the rest, have nothing."""
+        store = {"files of store": granted(field.sowing, *_groups(REFERENCE_SINKS))}
+        assert_only(field.sowing, outcomes[REFERENCES.name], store)
+        assert_there(field.sowing, outcomes[REFERENCES.name], "files of store", store["files of store"])
+
+
+def inline_places(sowing: Sowing) -> dict[str, frozenset[Canary]]:
+    """Where plain words of whose content may, and must, be."""
+    return {
+        f"files of {sink}" if of.kind == "local_diagnostic" else f"sink {sink}: values": granted(sowing, *of.gets)
+        for sink, of in INLINE_SINKS.items()
+        if of.gets
+    }
+
+
+def _groups(sinks: Mapping[str, Capturing]) -> frozenset[Group]:
+    return frozenset(group for sink in sinks.values() for group in sink.gets)
