@@ -78,13 +78,24 @@ def sow(seed: int, now_us: int, *, identifiers: bool) -> Sowing:
     return Sowing(*_Sower(seed, now_us).all(identifiers=identifiers))
 
 
+class Encoder:
+    """Events as a producer frames them, from their fields by name; what is left out has the schema's default."""
+
+    def __init__(self, schemas: SchemaStore) -> None:
+        self._frame = single_object_frame(schemas.agent_event)
+        self._avro = parse_schema(schemas.agent_event.json)  # type: ignore[arg-type]
+
+    def encode(self, fields: Mapping[str, Any]) -> bytes:
+        out = BytesIO()
+        schemaless_writer(out, self._avro, dict(fields))
+        return self._frame + out.getvalue()
+
+
 class _Sower:
     def __init__(self, seed: int, now_us: int) -> None:
         self._planter = Planter(seed)
         self._now_us = now_us
-        self._schema = SchemaStore().agent_event
-        self._frame = single_object_frame(self._schema)
-        self._avro = parse_schema(self._schema.json)  # type: ignore[arg-type]
+        self._encoder = Encoder(SchemaStore())
         self._made = 0
 
     def all(self, *, identifiers: bool) -> tuple[tuple[Sent, ...], tuple[Canary, ...]]:
@@ -174,14 +185,9 @@ class _Sower:
         said = f'[{{"role":"user","parts":[{{"type":"text","content":"{patch.bare(f"{name}: content", Reach.NOWHERE)}'
         content = {**_NO_CONTENT, "input_messages": said.encode(), "output_messages": b'"}]}]'}
         tags = [patch.kept(f"{name}: tag")]
-        return self.encode({**self._fields(), "tags": tags, "content": content, **fields})
+        return self._encoder.encode({**self._fields(), "tags": tags, "content": content, **fields})
 
     # ----------------------------------------------------------------------------------------------------- records
-
-    def encode(self, fields: Mapping[str, Any]) -> bytes:
-        out = BytesIO()
-        schemaless_writer(out, self._avro, dict(fields))
-        return self._frame + out.getvalue()
 
     def _fields(self, age_us: int = 0) -> dict[str, Any]:
         self._made += 1
@@ -212,7 +218,7 @@ class _Sower:
         }
 
     def _sent(self, fields: Mapping[str, Any], value: bytes | None = b"") -> Sent:
-        return Sent(None, self.encode(fields) if value == b"" else value, (), readable=True)
+        return Sent(None, self._encoder.encode(fields) if value == b"" else value, (), readable=True)
 
     def _enveloped(self, number: int, record: Sent) -> Sent:
         """With a canary in the message's key, and in a header's name and value."""

@@ -30,7 +30,7 @@ TROUBLE = ("retry:0.1", "accept", "refuse", "accept", "refuse")
 class Configured:
     """One configuration: its sinks by their ids, and sections beside them. Topics and paths are filled in.
 
-    A worker that is `killed` sees the first half of the events, dies, and comes back; the others begin when all is sent.
+    A worker that is `killed` sees the first half of the events, dies, and comes back; the others begin with all of it.
     """
 
     name: str
