@@ -115,7 +115,13 @@ OFF = Configured(
 )
 """What an operator gets who never heard of content."""
 
-INLINE = _capturing("inline", INLINE_SINKS, killed=True, payloads=True, store={"kind": "inline"})
+
+def inline(name: str, sinks: Mapping[str, Capturing], *, killed: bool = False) -> Configured:
+    """These sinks, with everything open that is the whole worker's."""
+    return _capturing(name, sinks, killed=killed, payloads=True, store={"kind": "inline"})
+
+
+INLINE = inline("inline", INLINE_SINKS, killed=True)
 """Everything an operator can open is open somewhere, and closed by one thing at a time elsewhere."""
 
 REFERENCES = _capturing(

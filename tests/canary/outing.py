@@ -14,6 +14,7 @@ from tests.canary.everything import Places, command_place, cursor_place, file_pl
 from tests.kafka.broker import Kafka
 from tests.kafka.stage import Stage
 from tests.kafka.waiting import eventually
+from tests.kafka.worker_process import WorkerProcess
 
 PARTITIONS = 2
 SEED = 20_261
@@ -31,12 +32,14 @@ class Configured:
     """One configuration: its sinks by their ids, and sections beside them. Topics and paths are filled in.
 
     A worker that is `killed` sees the first half of the events, dies, and comes back; the others begin with all of it.
+    `program` is the module that is run, and what goes before the command.
     """
 
     name: str
     sinks: Mapping[str, Mapping[str, Any]]
     sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     killed: bool = False
+    program: Sequence[str] = ("tailrace",)
 
     def with_sections(self, sections: Mapping[str, Mapping[str, Any]]) -> Self:
         return replace(self, sections={**self.sections, **sections})
@@ -90,7 +93,8 @@ class Outing:
     # ------------------------------------------------------------------------------------------------------- phases
 
     def go_out(self) -> None:
-        self.stage.start(self.config, wait=False)
+        log = self.stage.folder / f"worker-{len(self.stage.workers) + 1}.log"
+        self.stage.workers.append(WorkerProcess(self.config, log, program=self.configured.program))
 
     def die_at_work(self) -> None:
         """`kill -9` once something of this worker's has arrived somewhere and been committed."""

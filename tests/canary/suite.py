@@ -57,11 +57,11 @@ class CanarySuite:
 
     def test_inline_content_is_redacted_and_only_where_it_was_granted(self, field: Field, outcomes: Outcomes) -> None:
         """Of what passes the allow-list the plain words, at the sinks that were granted them; elsewhere nothing."""
-        assert_only(field.sowing, outcomes[INLINE.name], inline_places(field.sowing))
+        assert_only(field.sowing, outcomes[INLINE.name], inline_places(field.sowing, INLINE_SINKS))
 
     def test_inline_content_is_all_there_where_it_was_granted(self, field: Field, outcomes: Outcomes) -> None:
         """Every plain word inside the allow-list, at every sink that was to get it."""
-        for place, canaries in inline_places(field.sowing).items():
+        for place, canaries in inline_places(field.sowing, INLINE_SINKS).items():
             assert_there(field.sowing, outcomes[INLINE.name], place, canaries)
 
     def test_references_lead_to_redacted_content_and_hold_none(self, field: Field, outcomes: Outcomes) -> None:
@@ -71,11 +71,11 @@ class CanarySuite:
         assert_there(field.sowing, outcomes[REFERENCES.name], "files of store", store["files of store"])
 
 
-def inline_places(sowing: Sowing) -> dict[str, frozenset[Canary]]:
+def inline_places(sowing: Sowing, sinks: Mapping[str, Capturing]) -> dict[str, frozenset[Canary]]:
     """Where plain words of whose content may, and must, be."""
     return {
         f"files of {sink}" if of.kind == "local_diagnostic" else f"sink {sink}: values": granted(sowing, *of.gets)
-        for sink, of in INLINE_SINKS.items()
+        for sink, of in sinks.items()
         if of.gets
     }
 

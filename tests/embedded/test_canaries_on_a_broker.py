@@ -6,23 +6,9 @@ import pytest
 
 from tailrace.adapters.embedded import EmbeddedBroker
 from tests.canary.configurations import ALL
+from tests.canary.embedded_kafka import EmbeddedKafka
 from tests.canary.outing import Field, Outcome
 from tests.canary.suite import CanarySuite
-
-
-class EmbeddedKafka:
-    """The embedded broker as a cluster that the stage of the tests on a real Kafka can use."""
-
-    def __init__(self, broker: EmbeddedBroker) -> None:
-        self._broker = broker
-
-    @property
-    def bootstrap(self) -> str:
-        return self._broker.bootstrap_servers
-
-    def create_topic(self, name: str, partitions: int = 1, **config: str | int) -> None:
-        del config
-        self._broker.create_topic(name, partitions)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,15 +42,18 @@ class LaneView:
 
 
 class WorkerProcess:
-    """A running `tailrace run`. Its standard error is a file, so that what it said survives any way it ends."""
+    """A running `tailrace run`. Its standard error is a file, so that what it said survives any way it ends.
 
-    def __init__(self, config: Path, log: Path, *arguments: str) -> None:
+    `program` is the module that is run, with what goes before the command.
+    """
+
+    def __init__(self, config: Path, log: Path, *arguments: str, program: Sequence[str] = ("tailrace",)) -> None:
         self._log = log
         self._read_bytes = 0
         self._lines: list[LogLine] = []
         with log.open("wb") as stderr:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tailrace", "run", "--config", str(config), *arguments],
+                [sys.executable, "-m", *program, "run", "--config", str(config), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,
                 stderr=stderr,

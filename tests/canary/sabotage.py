@@ -1,0 +1,150 @@
+"""Shows that the canaries' laws can fail: disables one protection after the other and runs what holds it.
+
+    python -m tests.canary.sabotage                      all of them, on embedded brokers; about three minutes
+    python -m tests.canary.sabotage boundary redactor    these
+
+Prints a table: what was disabled, and the first check that fails. Exit code 1 if some sabotage goes unnoticed, or if a
+check fails that should hold. Run by hand, and not part of the test run. Where two protections stand one behind the
+other, one alone must not be enough to let anything out, and the table says so: *held by* the second one.
+"""
+
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tailrace.adapters.embedded import EmbeddedBroker
+from tests.canary.configurations import (
+    INLINE_SINKS,
+    NO_REDACTION_POLICY,
+    OFF,
+    PAYLOADS_OFF,
+    Capturing,
+    inline,
+)
+from tests.canary.embedded_kafka import EmbeddedKafka
+from tests.canary.events import Sowing
+from tests.canary.outing import Configured, Field, Outcome
+from tests.canary.suite import inline_places
+from tests.canary.verdicts import assert_nothing_left, assert_only, assert_there
+
+AT_ONCE = 5
+"""Workers beside each other: more would only wait for processors."""
+
+Check = Callable[[Sowing, Outcome], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A sabotage, the configuration it is tried in, what is checked there, and who holds it if nothing is to fail."""
+
+    sabotage: str
+    configured: Configured
+    checks: Mapping[str, Check]
+    held_by: str = ""
+
+    @property
+    def outing(self) -> Configured:
+        return replace(self.configured, name=self.sabotage, program=(*PROGRAM, self.sabotage), killed=False)
+
+
+PROGRAM = ("tests.canary.sabotaged_worker",)
+
+
+def _sinks(*names: str, held_by: str = "") -> Callable[[str], Trial]:
+    """These sinks, of which those that are granted something must get it, and nobody anything else."""
+    sinks = {name: INLINE_SINKS[name] for name in names}
+
+    def trial(sabotage: str) -> Trial:
+        checks = {"inline content is redacted and only where it was granted": _only_granted(sinks)}
+        return Trial(sabotage, inline(sabotage, sinks), checks, held_by)
+
+    return trial
+
+
+def _only_granted(sinks: Mapping[str, Capturing]) -> Check:
+    def check(sowing: Sowing, outcome: Outcome) -> None:
+        places = inline_places(sowing, sinks)
+        assert_only(sowing, outcome, places)
+        for place, canaries in places.items():
+            assert_there(sowing, outcome, place, canaries)
+
+    return check
+
+
+def _nothing(configured: Configured, held_by: str = "") -> Callable[[str], Trial]:
+    def trial(sabotage: str) -> Trial:
+        checks = {"where content is granted to nobody nothing leaves": assert_nothing_left}
+        return Trial(sabotage, configured, checks, held_by)
+
+    return trial
+
+
+NARROWEST = "the narrowest of all sides"
+GRANTED_ALONE = inline("granted to one", {"granted": INLINE_SINKS["granted"]})
+
+TRIALS: Mapping[str, Callable[[str], Trial]] = {
+    "gate policy_mode alone": _sinks("policy-refs", "policy-metadata", held_by=NARROWEST),
+    "gate policy_complete alone": _nothing(NO_REDACTION_POLICY, held_by="the rule that a redaction is named"),
+    "gate source alone": _sinks("granted", held_by=NARROWEST),
+    "gate sink alone": _sinks("sink-refs", "sink-metadata", held_by=NARROWEST),
+    "policy_mode": _sinks("policy-refs", "policy-metadata"),
+    "policy_complete": _nothing(NO_REDACTION_POLICY),
+    "source": _sinks("granted"),
+    "sink": _sinks("sink-refs", "sink-metadata"),
+    "retention": _sinks("granted", "retention-over"),
+    "sample": _sinks("sample"),
+    "byte_limit": _sinks("byte-limit"),
+    "part limit": _sinks("part-limit"),
+    "agent": _sinks("agent"),
+    "family": _sinks("family"),
+    "privacy": _sinks("granted", "privacy"),
+    "origins": _sinks("granted"),
+    "boundary": _sinks("granted"),
+    "redactor": _sinks("granted"),
+    "sensitive keys": _sinks("granted"),
+    "payloads switch": _nothing(PAYLOADS_OFF),
+    "a store that does not vouch": _nothing(GRANTED_ALONE, held_by="the attestation"),
+    "attestation": _nothing(GRANTED_ALONE),
+    "a store that outlasts the window": _nothing(GRANTED_ALONE, held_by="the retention check at export"),
+    "retention at export": _nothing(GRANTED_ALONE),
+    "raw letters": _nothing(OFF),
+}
+"""What each sabotage is tried on."""
+
+
+def first_failure(trial: Trial, sowing: Sowing, outcome: Outcome) -> str | None:
+    for name, check in trial.checks.items():
+        try:
+            check(sowing, outcome)
+        except AssertionError as failed:
+            lines = str(failed).splitlines()
+            return f"{name}: {lines[0]} {lines[1] if len(lines) > 1 else ''}"
+    return None
+
+
+def run(trials: Sequence[Trial], folder: Path) -> int:
+    wrong = 0
+    for start in range(0, len(trials), AT_ONCE):
+        some = trials[start : start + AT_ONCE]
+        with EmbeddedBroker() as broker:
+            field = Field(EmbeddedKafka(broker), folder / str(start))
+            outcomes = field.run(*(trial.outing for trial in some))
+        for trial in some:
+            failure = first_failure(trial, field.sowing, outcomes[trial.sabotage])
+            as_expected = (failure is None) == bool(trial.held_by)
+            wrong += not as_expected
+            verdict = failure or f"nothing fails: held by {trial.held_by or 'NOTHING KNOWN'}"
+            print(f"{'' if as_expected else 'WRONG '}{trial.sabotage} -> {verdict}", flush=True)
+    return wrong
+
+
+def main(names: Sequence[str]) -> int:
+    trials = [TRIALS[name](name) for name in names or TRIALS]
+    with tempfile.TemporaryDirectory() as folder:
+        return 1 if run(trials, Path(folder)) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
