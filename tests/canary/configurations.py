@@ -90,7 +90,7 @@ REFERENCE_SINKS: Final[Mapping[str, Capturing]] = {
     "granted": Capturing(gets=_REFERENCES_FOR),
     "refs": Capturing("payload_refs", {"mode": "payload_refs"}, gets=_REFERENCES_FOR),
     "trouble": Capturing(kind="test"),
-    **{name: sink for name, sink in _CLOSED.items() if not name.endswith("-refs")},
+    **{name: _CLOSED[name] for name in ("policy-summary", "retention-over", "sample", "byte-limit", "family")},
 }
 
 ONE_SINK: Final[Mapping[str, Capturing]] = {"granted": Capturing(), "trouble": Capturing(kind="test")}

@@ -44,7 +44,8 @@ class Sent:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
-    readable: bool
+    sort: tuple[str, str]
+    """Which group's, and whose category its canaries are of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,18 +115,19 @@ class _Sower:
             for category in CATEGORIES if group is Group.ORDINARY else FEW:
                 age_us = 10 * DAY_US if group is Group.OLD else 0
                 fields = {**self._fields(age_us), **traits, "content": self._content(self._planter.at(group, category))}
-                yield self._sent(fields)
+                yield self._sent(fields, group, category)
 
     def _unreadable(self) -> Iterator[Sent]:
         for category in FEW:
             for place, part in unreadable_parts(self._planter.at(Group.UNREADABLE, category)).items():
                 content = {**_NO_CONTENT, "input_messages" if len(place) % 2 else "output_messages": part}
-                yield self._sent({**self._fields(), "content": content})
+                yield self._sent({**self._fields(), "content": content}, Group.UNREADABLE, category)
 
     def _facts(self) -> Iterator[Sent]:
         for category in FEW:
             patch = self._planter.at(Group.FACTS, category)
-            yield self._sent({**self._fields(), "tags": [patch.kept("tag"), "nightly"]})
+            fields = {**self._fields(), "tags": [patch.kept("tag"), "nightly"]}
+            yield self._sent(fields, Group.FACTS, category)
 
     def _content(self, patch: Patch) -> dict[str, object]:
         said = conversation(patch)
@@ -170,7 +172,7 @@ class _Sower:
                 },
                 "content": {**_NO_CONTENT, "thread_id": spoken("content.thread_id")},
             }
-            yield self._sent({**self._fields(), **plain, **nested})
+            yield self._sent({**self._fields(), **plain, **nested}, Group.IDENTIFIERS, category)
 
     # ------------------------------------------------------------------------------------------------------ poison
 
@@ -178,7 +180,7 @@ class _Sower:
         for category in FEW:
             for name, make in _POISONS.items():
                 patch = self._planter.at(Group.POISON, category)
-                yield replace(self._sent({}, make(self, patch, name)), readable=False)
+                yield Sent(None, make(self, patch, name), (), (Group.POISON, category))
 
     def poisoned_event(self, patch: Patch, name: str, **fields: Any) -> bytes:
         """An event with a canary in a tag and in its content, which would be good without what is done to it."""
@@ -217,8 +219,8 @@ class _Sower:
             "usage": {"input_tokens": number, "output_tokens": 1} if number % 2 else None,
         }
 
-    def _sent(self, fields: Mapping[str, Any], value: bytes | None = b"") -> Sent:
-        return Sent(None, self._encoder.encode(fields) if value == b"" else value, (), readable=True)
+    def _sent(self, fields: Mapping[str, Any], group: Group, category: str) -> Sent:
+        return Sent(None, self._encoder.encode(fields), (), (group, category))
 
     def _enveloped(self, number: int, record: Sent) -> Sent:
         """With a canary in the message's key, and in a header's name and value."""

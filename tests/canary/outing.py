@@ -1,15 +1,17 @@
 """A worker out among canaries: sinks that fail, records that nobody can read, a kill in the middle, a restart."""
 
+import tempfile
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
 from confluent_kafka import Producer
 
-from tests.canary.events import MAX_EVENT_BYTES, Sent, Sowing, sow
+from tests.canary.canaries import PLAIN
+from tests.canary.events import MAX_EVENT_BYTES, Group, Sent, Sowing, sow
 from tests.canary.everything import Places, command_place, cursor_place, file_places, gathered, topic_places
 from tests.kafka.broker import Kafka
 from tests.kafka.stage import Stage
@@ -19,12 +21,26 @@ from tests.kafka.worker_process import WorkerProcess
 PARTITIONS = 2
 SEED = 20_261
 
+EXPLAINED = frozenset(
+    (group, category)
+    for group, category in (
+        (Group.ORDINARY, PLAIN),
+        (Group.ORDINARY, "email"),
+        (Group.SECRET, PLAIN),
+        (Group.CHILD, PLAIN),
+        (Group.UNREADABLE, PLAIN),
+        (Group.POISON, PLAIN),
+    )
+)
+"""Of which events an operator asks what would become of them."""
+
 IDENTIFIERS_ARE_GUARDED = False
 """Whether events with sentences for identifiers are among those sent. Off until a worker replaces such identifiers:
 today they are exported as they come, which docs/PRIVACY.md does not promise otherwise."""
 
-TROUBLE = ("retry:0.1", "accept", "refuse", "accept", "refuse")
-"""What a sink does that is out for a moment and takes some records not at all: those become dead letters."""
+TROUBLE = ("retry:0.1", "accept", *("refuse",) * 3, "accept", *("refuse",) * 3)
+"""What a sink does that is out for a moment and takes some records not at all, with content or without: those become
+dead letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +129,8 @@ class Outing:
 
     # ------------------------------------------------------------------------------------------------- what is left
 
-    def outcome(self) -> Outcome:
+    def outcome(self, explained: Sequence[bytes] = ()) -> Outcome:
+        """All of it; `explained` are events that `privacy explain` is asked about."""
         stage, config = self.stage, str(self.config)
         bootstrap = stage.kafka.bootstrap
         groups = [stage.group, *(f"{stage.group}.{lane}" for lane in self.lanes)]
@@ -128,9 +145,21 @@ class Outing:
             ("cursors show", command_place("cursors", "show", "-c", config)[1]),
             ("cursors show --json", command_place("cursors", "show", "-c", config, "--json")[1]),
             ("validate", command_place("validate", "-c", config, "--offline")[1]),
+            ("privacy explain", command_place("privacy", "explain", "-c", config)[1]),
+            *(("privacy explain --event", said) for said in self._explained(explained)),
         ]
         said = [line.event for worker in stage.workers for line in worker.lines()]
         return Outcome(gathered(places), audit_exit_code, said)
+
+    def _explained(self, events: Sequence[bytes]) -> Iterator[bytes]:
+        with (
+            tempfile.TemporaryDirectory() as elsewhere
+        ):  # what is put into the folder would count as written by a worker
+            file = Path(elsewhere) / "event.avro"
+            for event in events:
+                file.write_bytes(event)
+                for form in ((), ("--json",)):
+                    yield command_place("privacy", "explain", "-c", str(self.config), "--event", str(file), *form)[1]
 
 
 class Field:
@@ -159,7 +188,8 @@ class Field:
                 outing.go_out()
             for outing in outings:
                 outing.come_home()
-            return {outing.configured.name: outing.outcome() for outing in outings}
+            explained = [record.value for record in self.sowing.records if record.value and record.sort in EXPLAINED]
+            return {outing.configured.name: outing.outcome(explained) for outing in outings}
         finally:
             for outing in outings:
                 outing.end()

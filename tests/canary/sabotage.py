@@ -54,7 +54,7 @@ PROGRAM = ("tests.canary.sabotaged_worker",)
 
 def _sinks(*names: str, held_by: str = "") -> Callable[[str], Trial]:
     """These sinks, of which those that are granted something must get it, and nobody anything else."""
-    sinks = {name: INLINE_SINKS[name] for name in names}
+    sinks = {name: INLINE_SINKS[name] for name in ("granted", *names)}
 
     def trial(sabotage: str) -> Trial:
         checks = {"inline content is redacted and only where it was granted": _only_granted(sinks)}
@@ -87,23 +87,23 @@ GRANTED_ALONE = inline("granted to one", {"granted": INLINE_SINKS["granted"]})
 TRIALS: Mapping[str, Callable[[str], Trial]] = {
     "gate policy_mode alone": _sinks("policy-refs", "policy-metadata", held_by=NARROWEST),
     "gate policy_complete alone": _nothing(NO_REDACTION_POLICY, held_by="the rule that a redaction is named"),
-    "gate source alone": _sinks("granted", held_by=NARROWEST),
+    "gate source alone": _sinks(held_by=NARROWEST),
     "gate sink alone": _sinks("sink-refs", "sink-metadata", held_by=NARROWEST),
     "policy_mode": _sinks("policy-refs", "policy-metadata"),
     "policy_complete": _nothing(NO_REDACTION_POLICY),
-    "source": _sinks("granted"),
+    "source": _sinks(),
     "sink": _sinks("sink-refs", "sink-metadata"),
-    "retention": _sinks("granted", "retention-over"),
+    "retention": _sinks("retention-over"),
     "sample": _sinks("sample"),
     "byte_limit": _sinks("byte-limit"),
     "part limit": _sinks("part-limit"),
     "agent": _sinks("agent"),
     "family": _sinks("family"),
-    "privacy": _sinks("granted", "privacy"),
-    "origins": _sinks("granted"),
-    "boundary": _sinks("granted"),
-    "redactor": _sinks("granted"),
-    "sensitive keys": _sinks("granted"),
+    "privacy": _sinks("privacy"),
+    "origins": _sinks(),
+    "boundary": _sinks(),
+    "redactor": _sinks(),
+    "sensitive keys": _sinks(),
     "payloads switch": _nothing(PAYLOADS_OFF),
     "a store that does not vouch": _nothing(GRANTED_ALONE, held_by="the attestation"),
     "attestation": _nothing(GRANTED_ALONE),

@@ -37,7 +37,7 @@ def assert_eventful(outcome: Outcome, *, killed: bool) -> None:
         assert event in outcome.said, f"it never came to '{event}'"
     assert outcome.said.count("worker started") == (2 if killed else 1)
     assert outcome.said.count("worker stopped") == 1, "the first one was to be killed"
-    for name in ("health: values", "dead letters: values", "cursors", "cursors show", "validate"):
+    for name in ("health: values", "dead letters: values", "cursors", "cursors show", "validate", "privacy explain"):
         assert outcome.places[name], f"nothing in {name}"
 
 
