@@ -43,6 +43,9 @@ TROUBLE = ("retry:0.1", "accept", *("refuse",) * 3, "accept", *("refuse",) * 3)
 dead letters."""
 
 
+USUAL_PROGRAM = ("tailrace",)
+
+
 @dataclass(frozen=True, slots=True)
 class Configured:
     """One configuration: its sinks by their ids, and sections beside them. Topics and paths are filled in.
@@ -55,7 +58,7 @@ class Configured:
     sinks: Mapping[str, Mapping[str, Any]]
     sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     killed: bool = False
-    program: Sequence[str] = ("tailrace",)
+    program: Sequence[str] = USUAL_PROGRAM
 
     def with_sections(self, sections: Mapping[str, Mapping[str, Any]]) -> Self:
         return replace(self, sections={**self.sections, **sections})
@@ -188,11 +191,16 @@ class Field:
                 outing.go_out()
             for outing in outings:
                 outing.come_home()
-            explained = [record.value for record in self.sowing.records if record.value and record.sort in EXPLAINED]
-            return {outing.configured.name: outing.outcome(explained) for outing in outings}
+            return {outing.configured.name: outing.outcome(self._explained(outing.configured)) for outing in outings}
         finally:
             for outing in outings:
                 outing.end()
+
+    def _explained(self, configured: Configured) -> list[bytes]:
+        """None where the worker is another program: what explains is in this process, and not what it explains."""
+        if configured.program != USUAL_PROGRAM:
+            return []
+        return [record.value for record in self.sowing.records if record.value and record.sort in EXPLAINED]
 
     def events(self) -> Places:
         """What was sent, as any reader of the events topic gets it."""

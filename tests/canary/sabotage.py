@@ -1,6 +1,6 @@
 """Shows that the canaries' laws can fail: disables one protection after the other and runs what holds it.
 
-    python -m tests.canary.sabotage                      all of them, on embedded brokers; about three minutes
+    python -m tests.canary.sabotage                      all of them, on embedded brokers; about four minutes
     python -m tests.canary.sabotage boundary redactor    these
 
 Prints a table: what was disabled, and the first check that fails. Exit code 1 if some sabotage goes unnoticed, or if a
@@ -89,6 +89,7 @@ TRIALS: Mapping[str, Callable[[str], Trial]] = {
     "gate policy_complete alone": _nothing(NO_REDACTION_POLICY, held_by="the rule that a redaction is named"),
     "gate source alone": _sinks(held_by=NARROWEST),
     "gate sink alone": _sinks("sink-refs", "sink-metadata", held_by=NARROWEST),
+    "gate retention alone": _sinks("retention-over", held_by="the retention check at export"),
     "policy_mode": _sinks("policy-refs", "policy-metadata"),
     "policy_complete": _nothing(NO_REDACTION_POLICY),
     "source": _sinks(),

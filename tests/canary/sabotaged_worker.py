@@ -89,6 +89,12 @@ def sink_permission() -> None:
     change_question(lambda source, sink, policy: (source, sink.with_content_capture(RAW), policy))
 
 
+def retention() -> None:
+    """No window is ever over, neither for the gate nor for what is about to leave."""
+    open_gate(CaptureGate.RETENTION)
+    patch(CaptureVerdict, still_open=lambda *_: True)
+
+
 def part_limit() -> None:
     meet = ContentCap.meet
     patch(ContentCap, meet=lambda one, other: replace(meet(one, other), part_limit_bytes=2**40))
@@ -176,11 +182,12 @@ SABOTAGES: Mapping[str, Callable[[], None]] = {
     "gate policy_complete alone": partial(open_gate, CaptureGate.POLICY_COMPLETE),
     "gate source alone": partial(open_gate, CaptureGate.SOURCE),
     "gate sink alone": partial(open_gate, CaptureGate.SINK),
+    "gate retention alone": partial(open_gate, CaptureGate.RETENTION),
     "policy_mode": policy_mode,
     "policy_complete": policy_complete,
     "source": source_permission,
     "sink": sink_permission,
-    "retention": partial(open_gate, CaptureGate.RETENTION),
+    "retention": retention,
     "sample": partial(open_gate, CaptureGate.SAMPLE),
     "byte_limit": partial(open_gate, CaptureGate.BYTE_LIMIT),
     "part limit": part_limit,
