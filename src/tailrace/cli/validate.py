@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from tailrace.adapters.client_check import refused_properties
-from tailrace.bootstrap.capturing import make_redactor
+from tailrace.bootstrap.capturing import capturing_refusal, make_redactor
 from tailrace.cli import exits
 from tailrace.cli.columns import columns
 from tailrace.cli.configuration import ConfigOption, configured
@@ -20,15 +20,16 @@ from tailrace.domain.identifiers import UNKEYED
 from tailrace.domain.privacy import ContentCaptureMode
 from tailrace.settings import Settings
 from tailrace.settings.budget import MemoryBudget, memory_budget
+from tailrace.settings.capture import ReferenceStoreSettings
 from tailrace.settings.sinks import MIB
 
 TEACHING = Teaching(
     promise="Check a configuration, and print how much memory it can take.",
     about="""
-        Reads the file and the environment as strictly as a worker does, tries the patterns of the redaction, loads the
-        schemas, tries the librdkafka properties, and adds up every buffer and queue as if all were full at once: for
-        one worker, and with --workers for as many. Without --offline it also looks at the topics, like 'topics plan'.
-        It changes nothing.
+        Reads the file and the environment as strictly as a worker does, tries the redaction and the store of content,
+        loads the schemas, tries the librdkafka properties, and adds up every buffer and queue as if all were full at
+        once: for one worker, and with --workers for as many. Without --offline it also looks at the topics, like
+        'topics plan'. It changes nothing.
     """,
     examples=(
         ("tailrace validate -c tailrace.yaml --offline", "in a build, before a deployment"),
@@ -36,7 +37,7 @@ TEACHING = Teaching(
         ("tailrace validate -c tailrace.yaml --offline --workers 4", "memory of them all"),
     ),
     ok="a worker can run with it",
-    failed="patterns, schemas, client properties or topics are not right",
+    failed="redaction, store, schemas, client properties or topics are not right",
 )
 
 
@@ -69,15 +70,27 @@ def _say_configuration(file: Path, settings: Settings, out: Console) -> bool:
 
 
 def _say_content(settings: Settings, out: Console) -> bool:
-    try:
-        make_redactor(settings.capture.redaction)
-    except ConfigurationNeeded as refusal:
-        out.print(f"content        wrong: {refusal}. Mend or remove the pattern.", markup=False)
+    if (refusal := _content_refusal(settings)) is not None:
+        out.print(f"content        wrong: {refusal}. Mend it, or remove it.", markup=False)
         return False
     modes = {sink_id: sink.content.mode for sink_id, sink in sorted(settings.sinks.items())}
     told = ", ".join(f"{sink_id} {mode}" for sink_id, mode in modes.items() if mode is not ContentCaptureMode.OFF)
     out.print(f"content        ok: {told or 'off for every sink'}", markup=False)
     return True
+
+
+def _content_refusal(settings: Settings) -> ConfigurationNeeded | None:
+    """Why no worker could redact or keep as it is told; None if nothing is in the way. Makes nothing on the disk."""
+    capture = settings.capture
+    try:
+        make_redactor(capture.redaction)
+    except ConfigurationNeeded as refusal:
+        return refusal
+    if isinstance(capture.store, ReferenceStoreSettings) and capture.store.url.startswith("file:"):
+        # A store on disk makes its directory when it is made, so one in memory is tried in its place.
+        in_memory = capture.store.model_copy(update={"url": "memory:///"})
+        settings = settings.model_copy(update={"capture": capture.model_copy(update={"store": in_memory})})
+    return capturing_refusal(settings)
 
 
 def _say_schemas(out: Console) -> bool:

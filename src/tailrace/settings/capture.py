@@ -73,6 +73,8 @@ def _object_store_url(value: str) -> str:
     if place.scheme not in OBJECT_STORE_SCHEMES:
         known = ", ".join(f"{scheme}://" for scheme in OBJECT_STORE_SCHEMES)
         raise unusable("is not the URL of an object store", f"Begin it with one of {known}")
+    if place.scheme == "file" and (place.netloc or not place.path.startswith("/")):
+        raise unusable("is no directory of this machine", "Write it like file:///directory")
     if place.username or place.password or "@" in place.netloc or place.query or place.fragment:
         raise unusable(
             "holds credentials or options",

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from tailrace.cli import app
 from tailrace.settings.budget import memory_budget
@@ -77,6 +77,19 @@ def test_a_pattern_that_cannot_be_matched_in_linear_time_fails_the_check(tmp_pat
     assert result.exit_code == 1
     assert "content        wrong: capture.redaction.patterns.0: " in result.stdout
     assert "nightjar" not in result.output
+
+
+def test_a_store_that_cannot_be_made_fails_the_check_and_one_that_can_is_not_made(tmp_path: Path) -> None:
+    def validated(url: str) -> Result:
+        store = {"kind": "reference", "url": url, "name": "archive"}
+        file = written(tmp_path, content_text({**WHOLE, "payloads": False, "store": store}))
+        return CliRunner().invoke(app, ["validate", "--offline", "-c", file])
+
+    bad, good = validated("s3://"), validated((tmp_path / "kept").as_uri())
+
+    assert (bad.exit_code, good.exit_code) == (1, 0)
+    assert "content        wrong: capture.store: has a URL that cannot be opened" in bad.stdout
+    assert not (tmp_path / "kept").exists()
 
 
 def test_a_budget_over_the_limit_is_refused_with_the_largest_part(tmp_path: Path) -> None:

@@ -349,6 +349,12 @@ REFUSED = {
         "is not the URL of an object store",
         "file://, memory://, s3://, gs://, az://",
     ),
+    "a directory of another machine": (
+        text(changed("store", {"kind": "reference", "url": f"file://{SECRET}/x", "name": "a"})),
+        "capture.store.url",
+        "is no directory of this machine",
+        "file:///directory",
+    ),
     "a key of another store": (
         text(changed("store", {"kind": "inline", "url": "s3://bucket"})),
         "capture.store.url",
