@@ -127,18 +127,19 @@ CONTENT_BYTES = 1_000
 
 def content(setting: Setting) -> Result:
     """Conversations that no sink may get, and that one may."""
-    events = setting.size.events["content"]
-    without, with_it = (
+    many, few = setting.size.events["content"], setting.size.events["content captured"]
+    without, with_it, captured = (
         Track(setting.kafka, setting.folder, Mix(one_record_each=True, content_bytes=size), events, SEED)
-        for size in (0, CONTENT_BYTES)
+        for size, events in ((0, many), (CONTENT_BYTES, many), (CONTENT_BYTES, few))
     )
     entries = [
         Entry(one, variant, partial(_run, track, one))
         for variant, track in (("events without content", without), ("content nobody may get", with_it))
         for one in setting.chosen((NULL, TAILRACE))
     ]
-    entries += [Entry(one, "", partial(_run, with_it, one)) for one in (INLINE, REFERENCED)]
-    return _finished(setting, "content", entries, [without, with_it])
+    # Fewer events: a local directory flushes every part to disk, which is some ten milliseconds each.
+    entries += [Entry(one, "", partial(_run, captured, one)) for one in (INLINE, REFERENCED)]
+    return _finished(setting, "content", entries, [without, with_it, captured])
 
 
 def workers(setting: Setting) -> Result:
