@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Protocol
 
+from tailrace.domain.errors import InvalidField
 from tailrace.domain.fields import Checked, Identifier
 from tailrace.domain.json_form import NamedCase
 from tailrace.domain.payload import NOOP_REDACTOR, PayloadRedactor, RedactedPart
@@ -32,10 +33,16 @@ class Reference(Checked):
     """The store keeps the part; the record says only where.
 
     Not empty, at most 512 bytes of UTF-8, no control character: a name for content, and no room to hide it in. It must
-    be made only after the part is safely stored.
+    be made only after the part is safely stored. Raises InvalidField for anything else, and for half a surrogate pair,
+    which no record could hold.
     """
 
     reference: Identifier
+
+    def __post_init__(self) -> None:
+        Checked.__post_init__(self)
+        if any("\ud800" <= character <= "\udfff" for character in self.reference):
+            raise InvalidField("reference", "must be text that UTF-8 can hold")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,9 @@ UNFINISHED = Temper(stops_early=True)
 GROUP = "tailrace.group"
 """The header of a dead letter that says whose it is."""
 
+# One process for all of them: the last test looks at what the others have seen.
+pytestmark = pytest.mark.xdist_group("audit findings")
+
 SEEN: set[str] = set()
 """Codes that some test here has provoked; the last test compares them with all there are."""
 

@@ -329,7 +329,7 @@ def test_inline_store_vouches_for_a_redactor_that_masks(is_noop: bool) -> None:
     assert store.acknowledge_pii_redaction() is not is_noop
 
 
-@pytest.mark.parametrize("reference", ["", "x" * 513, "s3://bucket/a\nb"])
+@pytest.mark.parametrize("reference", ["", "x" * 513, "s3://bucket/a\nb", "s3://bucket/\ud800"])
 def test_reference_is_a_name_and_no_place_for_content(reference: str) -> None:
     with pytest.raises(InvalidField):
         Reference(reference)
