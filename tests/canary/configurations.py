@@ -51,22 +51,17 @@ FAILING: Final[Mapping[str, Any]] = {
 _CLOSED: Final[Mapping[str, Capturing]] = {
     # The sink's own word.
     "sink-metadata": Capturing("metadata_only"),
-    "sink-summary": Capturing("redacted_summary"),
+    "sink-off": Capturing("off"),
     "sink-refs": Capturing("payload_refs"),
     # The gates that a policy decides about, one by one.
-    "policy-off": Capturing(changes={"mode": "off"}),
-    "policy-metadata": Capturing(changes={"mode": "metadata_only"}),
     "policy-summary": Capturing(changes={"mode": "redacted_summary"}),
     "policy-refs": Capturing(changes={"mode": "payload_refs"}),
-    "retention": Capturing(changes={"retention_s": {"session_scoped": 86_400}}),
     "retention-over": Capturing(changes={"retention_s": {"run_scoped": 1}}),
     "sample": Capturing(changes={"sample": {"rate": 1e-12, "key": "canary"}}),
-    "sample-none": Capturing(changes={"sample": {"rate": 0.0}}),
     "byte-limit": Capturing(changes={"event_limit_bytes": 700}),
     "part-limit": Capturing(changes={"part_limit_bytes": 100}),
     # The axes, one by one.
     "agent": Capturing(changes={"agents": {"named": {"agent.billing": RAW}}}),
-    "agent-named": Capturing(changes={"agents": {"otherwise": RAW, "named": {"agent.support": {"mode": "off"}}}}),
     "family": Capturing(changes={"families": {"named": {"tool": RAW}}}),
     "privacy": Capturing(changes={"privacy": {"named": {"public": RAW}}}),
 }

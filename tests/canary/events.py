@@ -71,12 +71,9 @@ TRAITS: Mapping[Group, Mapping[str, Any]] = {
 }
 
 
-def sow(seed: int, now_us: int, *, identifiers: bool) -> Sowing:
-    """All of it, the same for the same seed and time; events are dated just before `now_us`, or ten days before.
-
-    With `identifiers`, also events whose ids are sentences.
-    """
-    return Sowing(*_Sower(seed, now_us).all(identifiers=identifiers))
+def sow(seed: int, now_us: int) -> Sowing:
+    """All of it, the same for the same seed and time; events are dated just before `now_us`, or ten days before."""
+    return Sowing(*_Sower(seed, now_us).all())
 
 
 class Encoder:
@@ -99,11 +96,8 @@ class _Sower:
         self._encoder = Encoder(SchemaStore())
         self._made = 0
 
-    def all(self, *, identifiers: bool) -> tuple[tuple[Sent, ...], tuple[Canary, ...]]:
-        records = [*self._good(), *self._unreadable(), *self._facts()]
-        if identifiers:
-            records += self._identifiers()
-        records += self._poison()
+    def all(self) -> tuple[tuple[Sent, ...], tuple[Canary, ...]]:
+        records = [*self._good(), *self._unreadable(), *self._facts(), *self._identifiers(), *self._poison()]
         return tuple(self._enveloped(number, record) for number, record in enumerate(records)), tuple(
             self._planter.planted
         )

@@ -1,5 +1,6 @@
 """A worker out among canaries: sinks that fail, records that nobody can read, a kill in the middle, a restart."""
 
+import json
 import tempfile
 import time
 import uuid
@@ -28,15 +29,10 @@ EXPLAINED = frozenset(
         (Group.ORDINARY, "email"),
         (Group.SECRET, PLAIN),
         (Group.CHILD, PLAIN),
-        (Group.UNREADABLE, PLAIN),
         (Group.POISON, PLAIN),
     )
 )
 """Of which events an operator asks what would become of them."""
-
-IDENTIFIERS_ARE_GUARDED = False
-"""Whether events with sentences for identifiers are among those sent. Off until a worker replaces such identifiers:
-today they are exported as they come, which docs/PRIVACY.md does not promise otherwise."""
 
 TROUBLE = ("retry:0.1", "accept", *("refuse",) * 3, "accept", *("refuse",) * 3)
 """What a sink does that is out for a moment and takes some records not at all, with content or without: those become
@@ -69,7 +65,7 @@ class Outcome:
     """Everything that left under one configuration. `said` are the names of its log's lines, in their order."""
 
     places: Places
-    audit_exit_code: int
+    audit_findings: frozenset[str]
     said: Sequence[str]
 
 
@@ -137,7 +133,7 @@ class Outing:
         stage, config = self.stage, str(self.config)
         bootstrap = stage.kafka.bootstrap
         groups = [stage.group, *(f"{stage.group}.{lane}" for lane in self.lanes)]
-        audit_exit_code, audit = command_place("audit", "-c", config, "--json", "--require-complete")
+        findings, audit = _audit(config)
         places = [
             *(place for sink, topic in self.topics.items() for place in topic_places(bootstrap, f"sink {sink}", topic)),
             *topic_places(bootstrap, "health", stage.health_topic),
@@ -152,7 +148,7 @@ class Outing:
             *(("privacy explain --event", said) for said in self._explained(explained)),
         ]
         said = [line.event for worker in stage.workers for line in worker.lines()]
-        return Outcome(gathered(places), audit_exit_code, said)
+        return Outcome(gathered(places), findings, said)
 
     def _explained(self, events: Sequence[bytes]) -> Iterator[bytes]:
         with (
@@ -165,6 +161,15 @@ class Outing:
                     yield command_place("privacy", "explain", "-c", str(self.config), "--event", str(file), *form)[1]
 
 
+def _audit(config: str) -> tuple[frozenset[str], bytes]:
+    """What the audit found, by the codes of its findings, and all that it said."""
+    code, said = command_place("audit", "-c", config, "--json", "--require-complete")
+    report, _ = json.JSONDecoder().raw_decode(said.decode())
+    found = frozenset(finding["code"] for finding in report["findings"])
+    assert bool(code) == bool(found), said.decode()
+    return found, said
+
+
 class Field:
     """An events topic with canaries in it, and workers of any number of configurations on it."""
 
@@ -173,7 +178,7 @@ class Field:
         self._folder = folder
         self.events_topic = f"canary.{uuid.uuid4().hex[:8]}.events"
         kafka.create_topic(self.events_topic, PARTITIONS)
-        self.sowing: Sowing = sow(SEED, time.time_ns() // 1_000, identifiers=IDENTIFIERS_ARE_GUARDED)
+        self.sowing: Sowing = sow(SEED, time.time_ns() // 1_000)
 
     def run(self, *configured: Configured) -> dict[str, Outcome]:
         """All of them at once, each killed once and started again; what each of them left, by its name."""
@@ -197,8 +202,8 @@ class Field:
                 outing.end()
 
     def _explained(self, configured: Configured) -> list[bytes]:
-        """None where the worker is another program: what explains is in this process, and not what it explains."""
-        if configured.program != USUAL_PROGRAM:
+        """What the larger configurations are asked about; none where the worker is another program than is asked."""
+        if configured.program != USUAL_PROGRAM or not configured.killed:
             return []
         return [record.value for record in self.sowing.records if record.value and record.sort in EXPLAINED]
 

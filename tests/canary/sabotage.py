@@ -85,12 +85,12 @@ NARROWEST = "the narrowest of all sides"
 GRANTED_ALONE = inline("granted to one", {"granted": INLINE_SINKS["granted"]})
 
 TRIALS: Mapping[str, Callable[[str], Trial]] = {
-    "gate policy_mode alone": _sinks("policy-refs", "policy-metadata", held_by=NARROWEST),
+    "gate policy_mode alone": _sinks("policy-refs", "policy-summary", held_by=NARROWEST),
     "gate policy_complete alone": _nothing(NO_REDACTION_POLICY, held_by="the rule that a redaction is named"),
     "gate source alone": _sinks(held_by=NARROWEST),
     "gate sink alone": _sinks("sink-refs", "sink-metadata", held_by=NARROWEST),
     "gate retention alone": _sinks("retention-over", held_by="the retention check at export"),
-    "policy_mode": _sinks("policy-refs", "policy-metadata"),
+    "policy_mode": _sinks("policy-refs", "policy-summary"),
     "policy_complete": _nothing(NO_REDACTION_POLICY),
     "source": _sinks(),
     "sink": _sinks("sink-refs", "sink-metadata"),
