@@ -29,6 +29,7 @@ from tailrace.domain.capture_record import content_on_record
 from tailrace.domain.capture_store import InlineStore
 from tailrace.domain.capture_verdict import CaptureVerdict, decide_capture
 from tailrace.domain.content_form import Allowed, Unreadable
+from tailrace.domain.identifiers import IdentifierPolicy
 from tailrace.domain.payload import RedactedPart
 from tailrace.domain.privacy import ContentCaptureMode, narrowest
 from tailrace.redaction.sensitive_keys import KeyRules
@@ -125,6 +126,11 @@ def sensitive_keys() -> None:
     patch(KeyRules, category_of=lambda *_: None)
 
 
+def identifiers() -> None:
+    """What is to be replaced stays as it came."""
+    patch(IdentifierPolicy, _replacement=lambda _, __, text: text)
+
+
 def payloads_switch() -> None:
     def switched_on(*given: Any, **_: object) -> object:
         return content_on_record(*given, payloads_allowed=True)
@@ -198,6 +204,7 @@ SABOTAGES: Mapping[str, Callable[[], None]] = {
     "boundary": boundary,
     "redactor": redactor,
     "sensitive keys": sensitive_keys,
+    "identifiers": identifiers,
     "payloads switch": payloads_switch,
     "a store that does not vouch": store_that_does_not_vouch,
     "attestation": attestation,
