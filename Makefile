@@ -31,7 +31,7 @@ check: $(READY) ## lint, types, layers, schema compatibility
 	$(BIN)/python -m tailrace.codec.compatibility schemas
 
 unit: $(READY) ## every test that needs no real Kafka
-	$(BIN)/python -m pytest -m "not kafka" --numprocesses auto --dist loadgroup
+	$(BIN)/python -m pytest -m "not kafka" --numprocesses auto
 
 kafka: $(READY) ## the suite on a real Apache Kafka (Docker, or TAILRACE_TEST_BOOTSTRAP)
 	$(BIN)/python -m pytest -m kafka
