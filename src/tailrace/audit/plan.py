@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from tailrace.audit.content import OFF
+from tailrace.audit.identifiers import Identifiers
 
 Property = str | int | float | bool
 
@@ -112,7 +113,7 @@ class AuditPlan:
     """Everything an audit reads. The cursors of a sink are the committed offsets of `<group>.<sink id>`.
 
     `schema_directories` hold the `*.avsc` files that events and records may have been written with; empty means the
-    ones that tailrace ships.
+    ones that tailrace ships. `identifiers` hold a secret, so a plan's JSON form goes without.
     """
 
     cluster: Cluster
@@ -123,6 +124,7 @@ class AuditPlan:
     dead_letter: DeadLetterPlan | None = None
     max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES
     schema_directories: tuple[Path, ...] = ()
+    identifiers: Identifiers = field(default_factory=Identifiers)
 
     def cursor_group(self, sink_id: str) -> str:
         return f"{self.group}.{sink_id}"

@@ -78,7 +78,7 @@ class _Proof:
 
     def _check_partition(self, read: PartitionRead, sinks: list[SinkPlan], evidence: Evidence) -> PartitionEnds:
         checks = [SinkCheck(self._standing(sink, read.partition), self._findings, self._notes) for sink in sinks]
-        judge = Judge(self._schemas, self._plan.events_topic, self._plan.max_event_bytes)
+        judge = Judge(self._schemas, self._plan.events_topic, self._plan.max_event_bytes, self._plan.identifiers)
         events = 0
         for message in read.messages:
             events += 1

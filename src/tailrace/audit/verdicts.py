@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tailrace.audit.identifiers import Identifiers
 from tailrace.audit.rules import Expected, Position, expected_records
 from tailrace.audit.wire import Schemas
 
@@ -36,7 +37,10 @@ class Judge:
     beyond 32 bits. So "readable" here is a claim that `is_doubtful` can take back, while "unreadable" is final.
     """
 
-    def __init__(self, schemas: Schemas, topic: str, max_event_bytes: int) -> None:
+    def __init__(
+        self, schemas: Schemas, topic: str, max_event_bytes: int, identifiers: Identifiers | None = None
+    ) -> None:
+        self._identifiers = identifiers or Identifiers()
         self._schemas = schemas
         self._topic = topic
         self._max_event_bytes = max_event_bytes
@@ -54,7 +58,7 @@ class Judge:
         event = framed.schema.decode(framed.body, None if framed.schema is reader else reader)
         if event is None:
             return Unreadable()
-        expected = expected_records(event, Position(self._topic, partition, offset))
+        expected = expected_records(self._identifiers.shown(event), Position(self._topic, partition, offset))
         if expected is None:
             return Unreadable()
         return Readable(event["event_family"], event["agent_id"], expected)

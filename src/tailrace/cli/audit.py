@@ -22,6 +22,7 @@ from tailrace.audit import (
     run_audit,
 )
 from tailrace.audit.command import omission_from, show
+from tailrace.audit.identifiers import Identifiers
 from tailrace.audit.plan import Destination
 from tailrace.cli.configuration import ConfigOption, configured
 from tailrace.cli.teaching import Teaching
@@ -115,6 +116,11 @@ def plan_of(settings: Settings, directory: Path, earlier: Sequence[Settings] = (
             config_digest=letters_digest(settings),
         ),
         max_event_bytes=settings.events.max_event_bytes,
+        identifiers=Identifiers(
+            key=settings.identifiers.policy.key,
+            refs=dict(settings.identifiers.refs),
+            aliases=settings.identifiers.aliases,
+        ),
     )
 
 

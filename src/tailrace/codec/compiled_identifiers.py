@@ -16,7 +16,7 @@ from tailrace.codec.encoding import encode_long
 from tailrace.codec.identifier_fields import REF_SIDES, TEXT_KINDS, IdentifierFields
 from tailrace.codec.record_layout import RecordLayout
 from tailrace.codec.schema_tree import Array, Enum, Record, SchemaTree, Union
-from tailrace.domain.identifiers import IdentifierPolicy, RefTreatment
+from tailrace.domain.identifiers import IdentifierPolicy, RefTreatment, is_identifier
 
 LONGEST_SHORT: Final = 63
 """Characters of a text whose length is one byte."""
@@ -33,7 +33,7 @@ class Guards:
         self._fields = fields
         self._policy = policy
         self.names = fields.names
-        trees = {name: event.field(name).type for name in fields.names}
+        self._trees = trees = {name: event.field(name).type for name in fields.names}
         self.forms: Mapping[str, Callable[..., object]] = {
             name: re.compile(self._form(name, tree), re.DOTALL).fullmatch
             for name, tree in trees.items()
@@ -55,6 +55,24 @@ class Guards:
             return True
 
         return is_kept
+
+    def plain_texts(self, name: str, v: bytes, first: int, last: int) -> list[tuple[int, int]] | None:
+        """Where the identifiers of the field from `first` to `last` stand; None if any is not plain in its usual form.
+
+        Plain by the grammar and by the kind of reference, so that any other text of the grammar in its place, without
+        a slash where it had none, would be so too. What is replaced by itself is not plain.
+        """
+        if name in self.forms:
+            if not self.forms[name](v, first, last):
+                return None
+            # Of one reference, kind and length are a byte each.
+            return [(first + 2, last)] if isinstance(self._trees[name], Record) else _item_texts(v, first, last)
+        if isinstance(self._trees[name], Union):
+            if v[first] == 0:
+                return []
+            first += 1
+        start = first + (1 if v[first] < _TWO_BYTES else 2)
+        return [(start, last)] if is_identifier(v[start:last]) else None
 
     def _form(self, name: str, tree: SchemaTree) -> bytes:
         match tree:
@@ -86,6 +104,17 @@ class Guards:
         return b"(?:%s)" % b"|".join([*either, _NOTHING])
 
 
+def _item_texts(v: bytes, first: int, last: int) -> list[tuple[int, int]]:
+    """Of a list of references that matched its form; of anything else nothing, so that it has to be the same."""
+    found = []
+    at = first + 1
+    while at < last - 1:
+        end = at + 2 + (v[at + 1] >> 1)
+        found.append((at + 2, end))
+        at = end
+    return found
+
+
 def _any_short(characters: bytes) -> bytes:
     """A length of one byte and so many characters."""
     sizes = range(LONGEST_SHORT + 1)
@@ -95,4 +124,5 @@ def _any_short(characters: bytes) -> bytes:
 _TEXT: Final = _any_short(b"[A-Za-z0-9._:/-]")
 _TEXT_WITHOUT_SLASH: Final = _any_short(b"[A-Za-z0-9._:-]")
 _ONE_BYTE: Final = rb"[\x02-\x7e]"
+_TWO_BYTES: Final = 0x80  # from here on a length goes on in a second byte; ids have 200 characters at most
 _NOTHING: Final = rb"(?!)"

@@ -18,6 +18,8 @@ from tailrace.codec.compiled_identifiers import SHORT_TEXT, Guards
 from tailrace.codec.compiled_pieces import Constant, Copied, Expression, Piece, joined, merged, rendered, written
 from tailrace.codec.compiled_plan import MAX_STEPS, carries_over, count_steps, describe, in_reach
 from tailrace.codec.compiled_records import ENDING_SIZES, ENDINGS, Places, Rules, archive_cursor
+from tailrace.codec.compiled_shapes import LONGEST_BYTES, OUTLINE, KnownTexts, Shapes, turns
+from tailrace.codec.compiled_shortcut import Shortcut
 from tailrace.codec.compiled_walk import Code, WalkWriter
 from tailrace.codec.encoding import encode_long
 from tailrace.codec.framing import SINGLE_OBJECT_FRAME_BYTES
@@ -149,6 +151,8 @@ class _Function:
         self._code = Code()
         self._walk = WalkWriter(self._code, names)
         self._fields: dict[str, list[Piece]] = {}
+        self._shortcut: Shortcut | None = None
+        self._guarded_later: list[str] = []
         self._keep_content = keep_content
         self._facts = _FACTS | {"content"} if keep_content else _FACTS
         self._wanted = {*layout.copied.values(), *self._facts}
@@ -163,7 +167,14 @@ class _Function:
         self._write_defaults(step)
         self._write_walk(step.fields)
         self._walk.finish()
-        _RecordsWriter(self._layout, code, self._fields, keep_content=self._keep_content).write()
+        self._write_later_guards()
+        records = _RecordsWriter(self._layout, code, self._fields, keep_content=self._keep_content)
+        if self._guards is not None and self._shortcut is not None:
+            names = sorted(self._guards.names & self._shortcut.names)
+            if all(self._shortcut.is_inside(merged(self._fields[name])) for name in [*names, "usage"]):
+                self._walk.names |= {"SHAPES": Shapes(self._guards, names), "OUTLINE": OUTLINE, "TURN": turns()}
+                records.write_shortcut(self._shortcut, names)
+        records.write()
         return Source(f"def project(partition, offset, v):\n{code.text()}", self._walk.names)
 
     def _write_defaults(self, step: RecordStep) -> None:
@@ -178,9 +189,43 @@ class _Function:
             times = self._times(fields[at : at + 2])
             if times:
                 self._write_times(fields[at : at + times])
+                self._begin_shortcut(fields[: at + times], fields[at + times :])
             else:
                 self._write_field(*fields[at])
             at += max(1, times)
+
+    def _write_later_guards(self) -> None:
+        """The identifiers of what came the long way, together: one look-up, and if that knows nothing, one by one."""
+        if self._guards is None or not self._guarded_later:
+            return
+        code, names = self._code, self._guarded_later
+        pieces = merged([piece for name in names for piece in self._fields[name]])
+        if not all(isinstance(piece, Copied) for piece in pieces):
+            for name in names:
+                self._write_guard(name)
+            return
+        self._walk.names |= {"KNOWN": KnownTexts(self._guards, names), "OUTLINE": OUTLINE, "KEEP": turns()}
+        fields = [piece for name in names for piece in merged(self._fields[name])]
+        marks = [
+            one.use() for piece in [*fields, *pieces] if isinstance(piece, Copied) for one in (piece.first, piece.last)
+        ]
+        code.line(f"texts = {joined(pieces)}")
+        code.line("known = KNOWN.get(texts.translate(OUTLINE))")
+        with code.inside("if known is None or known[0](texts) != known[1]:"):
+            for name in names:
+                self._write_guard(name)
+            code.line(f"next(KEEP) and KNOWN.learn(v, ({', '.join(marks)}))")
+
+    def _begin_shortcut(
+        self, before: Sequence[tuple[str, Step, int | None]], after: Sequence[tuple[str, Step, int | None]]
+    ) -> None:
+        """Keep a place for the short way if what it cannot give is known here, and what it gives comes from here on."""
+        names, rest = (
+            frozenset(self._event.fields[place].name for _, _, place in fields if place is not None)
+            for fields in (before, after)
+        )
+        if self._guards and self._shortcut is None and names >= _OWN_FACTS and rest >= _SHORT_FACTS:
+            self._shortcut = Shortcut(self._code, rest)
 
     def _write_field(self, written: str, step: Step, place: int | None) -> None:
         name = None if place is None else self._event.fields[place].name
@@ -210,12 +255,21 @@ class _Function:
         """Refuse the event if this field has an identifier that has to be replaced."""
         if self._guards is None or name not in self._guards.names:
             return
+        if self._shortcut is not None and name in self._shortcut.names and name not in _CHANGING:
+            self._guarded_later.append(name)
+        else:
+            self._write_guard(name)
+
+    def _write_guard(self, name: str) -> None:
+        assert self._guards is not None
         code = self._code
         check = self._walk.named(f"KEPT_{name}", self._guards.check(name))
         match merged(self._fields[name]):
             case [Copied(first, last)] if name in self._guards.forms:
                 form = self._walk.named(f"FORM_{name}", self._guards.forms[name])
-                code.still(f"{form}(v, {first.use()}, {last.use()}) or {check}(v[{first.use()}:{last.use()}])")
+                # No cost and no policies, as mostly, are a byte that is 0.
+                empty = f"not v[{first.use()}] or " if name in {"cost", "policy_refs"} else ""
+                code.still(f"{empty}{form}(v, {first.use()}, {last.use()}) or {check}(v[{first.use()}:{last.use()}])")
             case [Copied(first, last)] if isinstance(self._event.field(name).type, Union):
                 found = f"SHORT_TEXT(v, {first.use()} + 2, {last.use()}) or {check}(v[{first.use()}:{last.use()}])"
                 code.still(f"v[{first.use()}] and ({found})")
@@ -349,6 +403,16 @@ _FACTS = frozenset({*_TEXT_FACTS, *_LOOKED_UP, "event_seq", "event_kind", "journ
 """Fields of the event that the rules or the records ask for by name."""
 
 
+_OWN_FACTS = frozenset({"event_id", "event_seq", "event_family", "event_kind", "terminal"})
+"""Facts that no two events share, or that are cheaply had: the short way begins behind them."""
+
+_CHANGING = frozenset({"cost", "finish_reason", "error_type"})
+"""Fields with identifiers that are mostly absent, and stand behind numbers that no two events share."""
+
+_SHORT_FACTS = frozenset({"run_id", "agent_id", "journal_cursor", "usage", "cost", "redaction_policy_id"})
+"""Facts that the short way gives, or knows to be absent."""
+
+
 _CURSOR, _USAGE, _COST = Expression("cursor"), Expression("usage"), Expression("cost")
 """The parts of a record that differ between an event's records, in generated code."""
 
@@ -368,22 +432,63 @@ class _RecordsWriter:
         self._code = code
         self._fields = fields
         self._keep_content = keep_content
+        self._learn = ""
 
-    def write(self) -> None:
+    def write_shortcut(self, shortcut: Shortcut, names: Sequence[str]) -> None:
+        """The short way, and what the long one has to tell it; `names` are the fields with identifiers on it."""
+        by_journal = shortcut.cut(self._record(self._cursor({"type": "journal", "cursor": [Expression("journal")]})))
+        by_place = shortcut.cut(self._record(self._archive()))
+        fields = [merged(self._fields[name])[0] for name in names]
+        marks = [mark.use() for piece in fields if isinstance(piece, Copied) for mark in (piece.first, piece.last)]
+        for name in ("run_id", "agent_id", "journal_cursor"):
+            piece = merged(self._fields[name])[0]
+            assert isinstance(piece, Copied)
+            # Behind the length of the first two, behind the branch of the third.
+            marks += [f"{piece.first.use()} + 1", piece.last.use()]
+        marks += shortcut.places
+        self._learn = (
+            f"next(TURN) and SHAPES.learn(v, {shortcut.begin.name}, ({', '.join(marks)}), {self._tail_size()})"
+        )
+
+        outer, self._code = self._code, shortcut.code
+        code = self._code
+        with code.inside(f"if len(v) - p <= {LONGEST_BYTES}:"):
+            code.line("rest = v[p:]")
+            code.line("shape = SHAPES.get(rest.translate(OUTLINE))")
+            with code.inside("if shape is not None and shape[0](rest) == shape[1]:"):
+                code.line(f"{', '.join(['run_id', 'agent_id', 'journal', *shortcut.variables])} = shape[2](rest)")
+                self._write_common()
+                code.line("planned = family.single[ending]")
+                with code.inside("if journal:"):
+                    self._join("value", by_journal)
+                with code.inside("else:"):
+                    code.line('digits = b"%d" % offset')
+                    self._join("value", by_place)
+                self._write_projected("return (", ",)", tail_size="shape[3]", kept=False)
+        self._code = outer
+
+    def _write_common(self) -> None:
+        """What every record needs, on either way."""
         code = self._code
         kind = self._fields["event_kind"][0]
-        code.blank()
         code.line("run_key = run_id.decode()")
         code.line("agent = agent_id.decode()")
         lookup = f"ENDINGS.get({rendered(kind)}, terminal)"
         code.line(f"ending = {lookup} if {self._first('event_kind')} in ENDING_SIZES else terminal")
         code.line("place = PLACES[partition]")
         code.line("at = place.offset(offset)")
+
+    def write(self) -> None:
+        code = self._code
+        code.blank()
+        self._write_common()
         if self._keep_content:
             # Not `v`, in which arrays of several blocks have become one.
             code.line(f"event = came if {self._first('content')} else None")
             code.line("kept = len(came) if event else 0")
         with code.inside(f"if not (cost_status or {self._first('usage')}):"):
+            if self._learn:
+                code.line(f"event or ({self._learn})" if self._keep_content else self._learn)
             code.line("planned = family.single[ending]")
             with code.inside(f"if {self._first('journal_cursor')}:"):
                 self._join("value", self._record(self._journal()))
@@ -448,13 +553,14 @@ class _RecordsWriter:
             self._code.line(f"    {part},")
         self._code.line("))")
 
-    def _write_projected(self, before: str, after: str) -> None:
+    def _write_projected(self, before: str, after: str, *, tail_size: str | None = None, kept: bool = True) -> None:
         code = self._code
         code.line("size = len(value)")
         code.line(f"{before}new(ProjectedRecord, (")
         code.line("    partition, offset, planned.kind, planned.preserved, run_key, family.name, agent, run_id, value,")
-        kept, event = (" + kept", "event") if self._keep_content else ("", "None")
-        code.line(f"    size - {self._tail_size()}, len(run_id) + size{kept}, {event},")
+        more, event = (" + kept", "event") if self._keep_content and kept else ("", "None")
+        tail = tail_size or f"({self._tail_size()})"
+        code.line(f"    size - {tail}, len(run_id) + size{more}, {event},")
         code.line(f")){after}")
 
     def _record(self, cursor: list[Piece], amounts: Mapping[str, Piece] | None = None) -> list[Piece]:
@@ -506,7 +612,7 @@ class _RecordsWriter:
                     constant += len(value)
                 case Expression(code):
                     sizes.append(f"len({code})")
-        return " - ".join([*sizes, str(constant)])
+        return " + ".join([*sizes, str(constant)])
 
     # ------------------------------------------------------------------------- the source cursor, in its three forms
 

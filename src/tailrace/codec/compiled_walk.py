@@ -38,7 +38,7 @@ _INDENT = "    "
 class Code:
     """Lines of Python, with marks among them."""
 
-    _lines: list[tuple[int, str | Mark]] = field(default_factory=list)
+    _lines: "list[tuple[int, str | Mark | Code]]" = field(default_factory=list)
     _depth: int = 1
     _names: set[str] = field(default_factory=set)
     _here: Mark | None = None
@@ -64,6 +64,16 @@ class Code:
             self._here.name = self.fresh(f"at_{name}")
         return self._here
 
+    def marks(self) -> frozenset[Mark]:
+        """All marks so far."""
+        return frozenset(one for _, one in self._lines if isinstance(one, Mark))
+
+    def later(self) -> "Code":
+        """A place for code that is written when more is known, and leaves `p` as it is."""
+        place = Code(_depth=self._depth, _names=self._names)
+        self._lines.append((self._depth, place))
+        return place
+
     def fresh(self, name: str) -> str:
         """`name` as a variable, with a number behind it when it is taken.
 
@@ -84,7 +94,7 @@ class Code:
         before = len(self._lines)
         self._depth += 1
         yield
-        if all(isinstance(one, Mark) or one.startswith("#") for _, one in self._lines[before:]):
+        if all(not isinstance(one, str) or one.startswith("#") for _, one in self._lines[before:]):
             self.line("pass")
         self._depth -= 1
         self._here = None
@@ -95,6 +105,8 @@ class Code:
             if isinstance(one, Mark):
                 if one.used:
                     out.append(f"{_INDENT * depth}{one.name} = p")
+            elif isinstance(one, Code):
+                out += one.text().splitlines()
             else:
                 out.append(f"{_INDENT * depth}{one}".rstrip())
         return "\n".join(out) + "\n"

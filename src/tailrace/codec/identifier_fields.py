@@ -49,6 +49,9 @@ REF_SIDES: Final[Mapping[str, RefSide]] = {
 """Fields of the event that are references, one or a list."""
 
 _CORRECTS: Final = "cost.corrects"
+COST_TEXT_PATHS: Final = frozenset({_CORRECTS})
+"""Texts with a rule of their own."""
+
 _FIXED_BYTES: Final = {"null": 0, "boolean": 1, "float": 4, "double": 8}
 
 
