@@ -41,5 +41,5 @@ def test_random_events_of_random_schemas_and_their_mutations(seed: int) -> None:
     assert tally.outcomes[OUTCOME_RECORDS] > CASES / 20
     assert tally.mutants_taken > CASES / 50
     assert len(tally.kinds) == 5
-    assert tally.rewritten > 100
+    assert tally.rewritten > 50  # of most events with odd spellings an id is replaced, which counts on its own
     assert tally.kept > CASES / 200
