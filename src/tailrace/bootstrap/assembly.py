@@ -218,7 +218,7 @@ def _lane_plans(around: Surroundings) -> list[_LanePlan]:
             sink.kind,
             sink,
             sink.overflow_policy,
-            RecordSorting(sink.selection.rule()),
+            RecordSorting(sink.selection.rule(), captures=_may_meet_content(settings, sink_id)),
             capturing.before(sink_id, _sink(sink_id, sink, around)),
             lane_digest(settings, sink_id),
             paces=True,
@@ -243,6 +243,11 @@ def _lane_plans(around: Surroundings) -> list[_LanePlan]:
             )
         )
     return plans
+
+
+def _may_meet_content(settings: Settings, sink_id: str) -> bool:
+    # Where no sink captures no record has an event with it, and no lane need look for one.
+    return not settings.captures or settings.content_policy(sink_id) is not None
 
 
 def _sink(sink_id: str, sink: SinkSettings, around: Surroundings) -> Sink[LaneItem]:

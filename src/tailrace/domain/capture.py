@@ -77,6 +77,7 @@ class OmitReason(StrEnum):
     PAYLOADS_OFF = "payloads_off"
     NOT_ATTESTED = "not_attested"
     NOOP_REDACTOR = "noop_redactor"
+    SINK_REFUSED = "sink_refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +107,15 @@ class PreparedContent:
     input_messages: Part
     output_messages: Part
 
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Those that the event has, in the order of the record."""
+        instructions = () if self.system_instructions is None else (self.system_instructions,)
+        return (*instructions, self.input_messages, self.output_messages)
+
     def bytes_within(self, part_limit_bytes: int) -> int:
         """What all parts within the limit have together: the size that the byte gate asks about."""
-        parts = (self.system_instructions, self.input_messages, self.output_messages)
-        sizes = (part.size_bytes for part in parts if isinstance(part, RedactedPart))
+        sizes = (part.size_bytes for part in self.parts if isinstance(part, RedactedPart))
         return sum(size for size in sizes if size <= part_limit_bytes)
 
 
@@ -169,13 +175,7 @@ def capture_prepared(
 
     Never raises for what the store does: whatever goes wrong there leaves every part out.
     """
-    instructions = prepared.system_instructions
-    content = replace(
-        prepared,
-        system_instructions=None if instructions is None else _within(instructions, part_limit_bytes),
-        input_messages=_within(prepared.input_messages, part_limit_bytes),
-        output_messages=_within(prepared.output_messages, part_limit_bytes),
-    )
+    content = _parts_within(prepared, part_limit_bytes)
     capture_id = new_capture_id()
     bundle = PayloadBundle(
         capture_id=capture_id,
@@ -199,6 +199,26 @@ def capture_prepared(
         result=result,
         attested=attested,
         warning=AttestedOverNoop(type(store).__name__) if over_noop else None,
+    )
+
+
+def capture_skipped(
+    prepared: PreparedContent, problem: StoreProblem, *, part_limit_bytes: int, new_capture_id: Callable[[], str]
+) -> Captured:
+    """An attempt at a store that is not asked, because it failed with `problem` a moment ago."""
+    content = _parts_within(prepared, part_limit_bytes)
+    return Captured(
+        capture_id=new_capture_id(), content=content, result=CaptureFailed(problem), attested=False, warning=None
+    )
+
+
+def _parts_within(prepared: PreparedContent, limit_bytes: int) -> PreparedContent:
+    instructions = prepared.system_instructions
+    return replace(
+        prepared,
+        system_instructions=None if instructions is None else _within(instructions, limit_bytes),
+        input_messages=_within(prepared.input_messages, limit_bytes),
+        output_messages=_within(prepared.output_messages, limit_bytes),
     )
 
 

@@ -10,7 +10,7 @@ and in every case only a part that was redacted and is within the sink's limit (
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from tailrace.domain.capture import Captured, OmitReason, Part, RefusedPart
@@ -113,6 +113,27 @@ def content_on_record(captured: Captured, verdict: CaptureVerdict, *, payloads_a
         system_instructions=None if instructions is None else placed(instructions, lambda of: of.system_instructions),
         input_messages=placed(content.input_messages, lambda of: of.input_messages),
         output_messages=placed(content.output_messages, lambda of: of.output_messages),
+    )
+
+
+def content_left_out(content: ContentOnRecord, reason: OmitReason) -> ContentOnRecord:
+    """The same content with every part that was there left out for `reason`; what was out before keeps its reasons."""
+
+    def out(part: PartOnRecord) -> OmittedPart:
+        match part:
+            case InlinePart(part=redacted):
+                return OmittedPart((reason,), redacted.size_bytes)
+            case ReferencedPart(size_bytes=size_bytes):
+                return OmittedPart((reason,), size_bytes)
+            case OmittedPart():
+                return part
+
+    instructions = content.system_instructions
+    return replace(
+        content,
+        system_instructions=None if instructions is None else out(instructions),
+        input_messages=out(content.input_messages),
+        output_messages=out(content.output_messages),
     )
 
 

@@ -4,6 +4,7 @@ Nothing downstream of a projector needs the decoded event (docs/DESIGN.md, The w
 """
 
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -44,6 +45,12 @@ class ProjectedRecord(NamedTuple):
         shown = [f"{name}={value!r}" for name, value in zip(self._fields[:-1], self[:-1], strict=True)]
         event = "None" if self.event is None else f"<{len(self.event)} bytes>"
         return f"ProjectedRecord({', '.join(shown)}, event={event})"
+
+    def without_event(self) -> "ProjectedRecord":
+        """The record for a sink that gets no content: it keeps, and weighs, no event."""
+        if self.event is None:
+            return self
+        return self._replace(event=None, size_bytes=self.size_bytes - len(self.event))
 
     @property
     def prefix(self) -> bytes:
@@ -114,8 +121,8 @@ class Undecodable:
     reason: UndecodableReason
     field: str
     value_sha256: str  # hex; of the empty string when the value was null
-    key: bytes | None
-    value: bytes | None
+    key: bytes | None = dataclass_field(repr=False)
+    value: bytes | None = dataclass_field(repr=False)
 
     @property
     def terminal_preserved(self) -> bool:

@@ -1,15 +1,15 @@
 """What the log hears of captures: kinds of failure and counts, never content, and no line per record."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from tailrace.domain.capture import Captured
+from tailrace.domain.capture import Captured, OmitReason, PreparedContent, RefusedPart
 from tailrace.domain.capture_record import ContentOnRecord, InlinePart, OmittedPart, PartOnRecord, ReferencedPart
 from tailrace.domain.capture_store import CaptureFailed
 from tailrace.runtime.clock import Clock
 from tailrace.runtime.ports import Log
 
 REPEAT_S = 60.0
-"""A store that is down fails for every record; a line a minute says as much."""
+"""A store that is down, or comes and goes, fails for every other record; a line a minute says as much."""
 
 
 class CaptureNews:
@@ -19,12 +19,24 @@ class CaptureNews:
         self._sink_id = sink_id
         self._clock = clock
         self._logger = logger
-        self._failing: tuple[str, str] | None = None
-        self._failures = 0
-        self._said_at_s = 0.0
+        self._failing = False
+        self._failures = self._unredacted = 0
+        self._said_at_s: dict[str, float] = {}
         self._warned_of: set[str] = set()
         self._unreadable = self._refused = False
         self.inline = self.references = self.omitted = self.failed = 0
+
+    def prepared(self, prepared: PreparedContent) -> None:
+        """Content has been through the redactor, or was to."""
+        failed = [part for part in prepared.parts if part == RefusedPart(OmitReason.REDACTION_FAILED)]
+        self._unredacted += len(failed)
+        if failed and self._due("redaction"):
+            self._logger.event(
+                "content could not be redacted: it is left out",
+                level="warning",
+                sink=self._sink_id,
+                omitted=self._unredacted,
+            )
 
     def captured(self, captured: Captured) -> None:
         """A store has answered, or failed to."""
@@ -38,22 +50,21 @@ class CaptureNews:
             )
         if isinstance(captured.result, CaptureFailed):
             self._failed(captured.result)
-        elif self._failing is not None:
-            self._logger.event("content capture works again", sink=self._sink_id, records=self._failures)
-            self._failing, self._failures = None, 0
+        elif self._failing and self._due("store"):
+            self._logger.event("content capture works again", sink=self._sink_id, failed=self._failures)
+            self._failing, self._failures = False, 0
 
-    def granted(self, content: ContentOnRecord | None) -> None:
-        """What came of it on the record."""
-        if content is None:
-            return
-        for part in _parts(content):
-            match part:
-                case InlinePart():
-                    self.inline += 1
-                case ReferencedPart():
-                    self.references += 1
-                case OmittedPart():
-                    self.omitted += 1
+    def arrived(self, contents: Iterable[ContentOnRecord]) -> None:
+        """Records with these are at the sink."""
+        for content in contents:
+            for part in _parts(content):
+                match part:
+                    case InlinePart():
+                        self.inline += 1
+                    case ReferencedPart():
+                        self.references += 1
+                    case OmittedPart():
+                        self.omitted += 1
 
     def unreadable(self) -> None:
         """An event that was projected could not be read for its content."""
@@ -87,19 +98,24 @@ class CaptureNews:
     def _failed(self, failure: CaptureFailed) -> None:
         self.failed += 1
         self._failures += 1
-        kind = (failure.problem.value, failure.error_type)
+        self._failing = True
+        if self._due("store"):
+            self._logger.event(
+                "content was not captured: records go on without",
+                level="warning",
+                sink=self._sink_id,
+                reason=failure.problem.value,
+                error=failure.error_type or "none",
+                failed=self._failures,
+            )
+
+    def _due(self, subject: str) -> bool:
+        """Whether a line about this may be written now; if so, the next one has to wait."""
         now_s = self._clock.now_s()
-        if kind == self._failing and now_s - self._said_at_s < REPEAT_S:
-            return
-        self._failing, self._said_at_s = kind, now_s
-        self._logger.event(
-            "content was not captured: records go on without",
-            level="warning",
-            sink=self._sink_id,
-            reason=failure.problem.value,
-            error=failure.error_type or "none",
-            records=self._failures,
-        )
+        if now_s - self._said_at_s.get(subject, now_s - REPEAT_S) < REPEAT_S:
+            return False
+        self._said_at_s[subject] = now_s
+        return True
 
 
 def _parts(content: ContentOnRecord) -> Iterator[PartOnRecord]:

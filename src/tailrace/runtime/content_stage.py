@@ -11,55 +11,19 @@ no other. A lane without content has no such stage, and what the intake projecte
 way of a prompt).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Final
 
-from tailrace.domain.capture import Captured, EventToCapture, capture_prepared, prepare_content
-from tailrace.domain.capture_policy import SinkContentPolicy
-from tailrace.domain.capture_record import ContentOnRecord, content_on_record
-from tailrace.domain.capture_store import CaptureStore
-from tailrace.domain.capture_verdict import CaptureVerdict, decide_capture
 from tailrace.domain.projected import LaneItem, ProjectedRecord
-from tailrace.domain.sinks import SinkSpec
 from tailrace.runtime.capture_news import CaptureNews
 from tailrace.runtime.clock import Clock, Deadline
 from tailrace.runtime.ports import Accepted, ExportOutcome, Interrupt, Interrupted, Refused, Sink
+from tailrace.runtime.record_content import CaptureTools, ContentTerms, Granted, RecordContent
 
-
-class EventReader(Protocol):
-    """Reads what a capture needs out of an event."""
-
-    def read(self, event: bytes) -> EventToCapture | None:
-        """The event's content as it was sent, and what decides about it; None if it has none or cannot be read."""
-        ...
-
-
-class TailWriter(Protocol):
-    """Writes the fields of a record that depend on its sink."""
-
-    def tail(self, verdict: CaptureVerdict, content: ContentOnRecord | None, event: EventToCapture) -> bytes:
-        """What follows a record's prefix for a sink with this verdict."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContentTerms:
-    """Under which terms one sink gets content: what it declares, what it is allowed, and the operator's switch."""
-
-    sink: SinkSpec
-    policy: SinkContentPolicy
-    payloads_allowed: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaptureTools:
-    """What a stage works with. The store is the lane's own; `new_capture_id` is asked once per attempt."""
-
-    store: CaptureStore
-    events: EventReader
-    tails: TailWriter
-    new_capture_id: Callable[[], str]
+LONGEST_PIECE_S: Final = 1.0
+"""How long the first content of a piece waits for more: what is granted should leave soon, and a slow store must not
+keep a whole batch from the sink, and its cursor from moving, until the last capture is done."""
 
 
 class CurrentInterrupt:
@@ -77,13 +41,17 @@ class CurrentInterrupt:
 
 @dataclass(slots=True)
 class _Piece:
-    """Records that go to the sink together, as they came and as they leave."""
+    """Records that go to the sink together, as they came and as they leave; by place, what content was granted."""
 
+    begun_s: float
     came: list[LaneItem] = field(default_factory=list)
     leave: list[LaneItem] = field(default_factory=list)
+    granted: dict[int, Granted] = field(default_factory=dict)
     size_bytes: int = 0
 
-    def add(self, came: LaneItem, leaves: LaneItem) -> None:
+    def add(self, came: LaneItem, leaves: LaneItem, granted: Granted | None) -> None:
+        if granted is not None:
+            self.granted[len(self.came)] = granted
         self.came.append(came)
         self.leave.append(leaves)
         self.size_bytes += leaves.size_bytes
@@ -109,8 +77,7 @@ class ContentStage:
         news: CaptureNews,
     ) -> None:
         self._sink = sink
-        self._terms = terms
-        self._tools = tools
+        self._content = RecordContent(terms, tools, called_off=interrupt.is_set, clock=clock, news=news)
         self._piece_bytes = piece_bytes
         self._interrupt = interrupt
         self._clock = clock
@@ -124,9 +91,11 @@ class ContentStage:
             if interrupt.is_set():
                 return Interrupted(accepted)
             outcome = self._send(piece, interrupt)
+            arrived = len(piece.came) if isinstance(outcome, Accepted) else outcome.accepted_records
+            self._news.arrived(granted.content for place, granted in piece.granted.items() if place < arrived)
             if not isinstance(outcome, Accepted):
-                return replace(outcome, accepted_records=accepted + outcome.accepted_records)
-            accepted += len(piece.came)
+                return replace(outcome, accepted_records=accepted + arrived)
+            accepted += arrived
         return Interrupted(accepted) if accepted < len(batch) else Accepted()
 
     def abandon(self) -> None:
@@ -137,23 +106,28 @@ class ContentStage:
         self._sink.close(deadline)
 
     def _pieces(self, batch: Sequence[LaneItem]) -> Iterator[_Piece]:
-        piece = _Piece()
+        """The batch as it leaves, piece by piece; ends early once the caller has given up."""
+        piece = _Piece(self._clock.now_s())
         for item in batch:
-            leaves = item
+            if piece.granted and self._clock.now_s() - piece.begun_s >= LONGEST_PIECE_S:
+                yield piece
+                piece = _Piece(self._clock.now_s())
+            leaves, granted = item, None
             if isinstance(item, ProjectedRecord) and item.event is not None:
                 if self._interrupt.is_set():
                     return
-                leaves = self._decided(item, item.event)
+                leaves, granted = self._content.decide(item, item.event)
             if piece.came and piece.size_bytes + leaves.size_bytes > self._piece_bytes:
                 yield piece
-                piece = _Piece()
-            piece.add(item, leaves)
+                piece = _Piece(self._clock.now_s())
+            piece.add(item, leaves, granted)
         yield piece
 
     def _send(self, piece: _Piece, interrupt: Interrupt) -> ExportOutcome:
-        """Export a piece; a record that is refused alone is tried once more as it came, without content."""
+        """Export a piece; a record that is refused alone is tried once more without its content."""
         sent = 0
         while True:
+            self._take_back(piece, sent)
             outcome = self._sink.export(piece.leave[sent:], interrupt)
             if isinstance(outcome, Accepted):
                 return outcome
@@ -161,52 +135,17 @@ class ContentStage:
             outcome = replace(outcome, accepted_records=sent)
             if not isinstance(outcome, Refused) or outcome.suspect_records > 1:
                 return outcome
-            if piece.leave[sent] is piece.came[sent]:
+            granted, culprit = piece.granted.pop(sent, None), piece.came[sent]
+            if granted is None or not isinstance(culprit, ProjectedRecord):
                 return outcome
-            self._news.refused_with_content()
-            piece.leave[sent] = piece.came[sent]
+            piece.leave[sent] = self._content.refused(culprit, granted)
 
-    # ------------------------------------------------------------------------------------------------ one record
-
-    def _decided(self, record: ProjectedRecord, event: bytes) -> ProjectedRecord:
-        to_capture = self._tools.events.read(event)
-        if to_capture is None:
-            self._news.unreadable()
-            return record
-        # One byte: if it would get nothing even then, nobody looks at the content.
-        verdict = self._verdict(to_capture, requested_bytes=1)
-        content = None
-        if verdict.carries_content:
-            verdict, content = self._captured(to_capture, verdict)
-        tail = self._tools.tails.tail(verdict, content, to_capture)
-        value = record.prefix + tail
-        return record._replace(value=value, event=None, size_bytes=len(record.key) + len(value))
-
-    def _verdict(self, event: EventToCapture, *, requested_bytes: int) -> CaptureVerdict:
-        terms = self._terms
-        return decide_capture(
-            event.source, terms.sink, terms.policy, now_us=self._clock.wall_us(), requested_bytes=requested_bytes
-        )
-
-    def _captured(
-        self, event: EventToCapture, permitted: CaptureVerdict
-    ) -> tuple[CaptureVerdict, ContentOnRecord | None]:
-        prepared = prepare_content(event.content, self._tools.store)
-        size_bytes = prepared.bytes_within(permitted.part_limit_bytes)
-        verdict = self._verdict(event, requested_bytes=size_bytes)
-        if not verdict.carries_content:
-            return verdict, None
-        captured: Captured = capture_prepared(
-            self._tools.store,
-            prepared,
-            event.call,
-            part_limit_bytes=verdict.part_limit_bytes,
-            new_capture_id=self._tools.new_capture_id,
-        )
-        self._news.captured(captured)
-        # A store may take its time, and the window may have closed in between.
-        if not verdict.still_open(self._clock.wall_us()):
-            return self._verdict(event, requested_bytes=size_bytes), None
-        content = content_on_record(captured, verdict, payloads_allowed=self._terms.payloads_allowed)
-        self._news.granted(content)
-        return verdict, content
+    def _take_back(self, piece: _Piece, sent: int) -> None:
+        """Take the content off what is about to leave behind the end of its window."""
+        for place in [place for place in piece.granted if place >= sent]:
+            record = piece.came[place]
+            assert isinstance(record, ProjectedRecord)
+            closed = self._content.closed_meanwhile(record, piece.granted[place])
+            if closed is not None:
+                piece.leave[place] = closed
+                del piece.granted[place]

@@ -92,17 +92,25 @@ class Sorting(Protocol):
 
 
 class RecordSorting:
-    """A sink of telemetry records: its selection passes, an undecodable event is a gap."""
+    """A sink of telemetry records: its selection passes, an undecodable event is a gap.
 
-    def __init__(self, selection: Selection) -> None:
+    Unless the sink `captures`, no event that a record has with it gets into its buffer: others' content is not to lie
+    there for as long as this sink is down, nor to take up its bytes.
+    """
+
+    def __init__(self, selection: Selection, *, captures: bool = True) -> None:
         self._selection = selection
         self._all = selection.admits_everything
+        self._captures = captures
 
     def sort(self, offer: Offer) -> Sorted:
+        records = offer.records
+        if not self._captures and any(record.event for record in records.items):
+            records = Load.of([record.without_event() for record in records.items])
         if self._all:
-            return Sorted(offer.records, 0, offer.undecodable)
-        chosen = [record for record in offer.records.items if self._selection.admits(record)]
-        return Sorted(Load.of(chosen), len(offer.records.items) - len(chosen), offer.undecodable)
+            return Sorted(records, 0, offer.undecodable)
+        chosen = [record for record in records.items if self._selection.admits(record)]
+        return Sorted(Load.of(chosen), len(records.items) - len(chosen), offer.undecodable)
 
 
 class DeadLetterSorting:

@@ -10,7 +10,7 @@ batches compress far better than ten to one can take more than its line for a mo
 
 from dataclasses import dataclass
 
-from tailrace.domain.content_form import MAX_PARSED_BYTES
+from tailrace.domain.content_form import MAX_PARSED_BYTES, MAX_VALUES
 from tailrace.domain.privacy import ContentCaptureMode
 from tailrace.settings.capture import InlineStoreSettings
 from tailrace.settings.kafka import Property
@@ -57,9 +57,10 @@ _FETCHED_FACTOR = 2.5
 # Measured: 474 bytes of objects around the bytes of a record whose fields are not shared, plus its place in a buffer.
 _BUFFERED_RECORD_EXTRA_BYTES = 640
 
-# Measured with events of 1 MB: conversations take 4 to 12 times their bytes while they are parsed and redacted, tool
-# results of short fields 64. Only lists of nothing but empty lists take more, 108.
-_PARSED_FACTOR = 64
+# Measured with events of 1 MB: conversations take 4 to 12 times their bytes while they are parsed and redacted. What is
+# made of many small values takes more, up to 700 bytes for each, and their number is bounded.
+_PARSED_FACTOR = 12
+_VALUE_BYTES = 700
 _PARTS_OF_CONTENT = 3
 
 # Measured: 231 bytes beside a message of 330 bytes in a producer's queue.
@@ -220,10 +221,11 @@ def _content_line(settings: Settings, sink_id: str) -> BudgetLine:
     if not sink.content.mode.carries_content:
         return BudgetLine(part, batches_bytes, "a batch as it came and as it leaves")
     parsed_bytes = min(settings.events.max_event_bytes, _PARTS_OF_CONTENT * MAX_PARSED_BYTES) * _PARSED_FACTOR
+    values_bytes = _PARTS_OF_CONTENT * MAX_VALUES * _VALUE_BYTES
     return BudgetLine(
         part,
-        batches_bytes + parsed_bytes + _event_limit_bytes(settings, sink_id),
-        f"a batch as it came and as it leaves, an event parsed x {_PARSED_FACTOR} and redacted",
+        batches_bytes + parsed_bytes + values_bytes + _event_limit_bytes(settings, sink_id),
+        f"a batch as it came and as it leaves, an event parsed x {_PARSED_FACTOR} and by value",
     )
 
 

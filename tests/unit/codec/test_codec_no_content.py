@@ -30,6 +30,8 @@ CONTENT_PARTS = {
     "tailrace.codec.event_content",
     "tailrace.codec.record_tail",
     "tailrace.runtime.content_stage",
+    "tailrace.runtime.record_content",
+    "tailrace.runtime.store_pause",
     "tailrace.runtime.capture_news",
     "tailrace.bootstrap.capturing",
     "tailrace.adapters.reference_store",
@@ -124,7 +126,7 @@ def test_who_works_with_content_is_known_by_name() -> None:
     layers = ("tailrace.bootstrap.", "tailrace.codec.", "tailrace.runtime.", "tailrace.adapters.")
     working = {name for name in FILES if name.startswith(layers)}
     found = {name for name in working if imported(name) & CONTENT_MODULES}
-    assert "tailrace.runtime.content_stage" in found
+    assert "tailrace.runtime.record_content" in found
     assert found <= CONTENT_PARTS
 
 

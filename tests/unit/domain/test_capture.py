@@ -329,6 +329,20 @@ def test_inline_store_vouches_for_a_redactor_that_masks(is_noop: bool) -> None:
     assert store.acknowledge_pii_redaction() is not is_noop
 
 
+@pytest.mark.parametrize("word", [1, "yes", None, [True]])
+def test_only_a_plain_yes_vouches(word: object) -> None:
+    """A store in anybody's hands may answer anything; what is not True is no word for its redactor."""
+    store = ScriptedStore(lambda _: CaptureResult.all_parts(Inline()), redactor=MarkingRedactor(), attests=word)  # type: ignore[arg-type]
+    assert attempt(store).attested is False
+
+
+@pytest.mark.parametrize("word", [0, "", None, []])
+def test_only_a_plain_no_says_that_a_redactor_masks(word: object) -> None:
+    redactor = MarkingRedactor(is_noop=word)  # type: ignore[arg-type]
+    captured = attempt(ScriptedStore(lambda _: CaptureResult.all_parts(Inline()), redactor=redactor, attests=True))
+    assert captured.content.redactor_is_noop is True
+
+
 @pytest.mark.parametrize("reference", ["", "x" * 513, "s3://bucket/a\nb", "s3://bucket/\ud800"])
 def test_reference_is_a_name_and_no_place_for_content(reference: str) -> None:
     with pytest.raises(InvalidField):

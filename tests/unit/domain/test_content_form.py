@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tailrace.domain.content_form import (
     MAX_DEPTH,
     MAX_PARSED_BYTES,
+    MAX_VALUES,
     Allowed,
     Unreadable,
     allowed_instructions,
@@ -188,6 +189,16 @@ def test_part_beyond_the_bound_is_not_parsed() -> None:
     padding = b" " * (MAX_PARSED_BYTES - 2)
     assert isinstance(allowed_messages(b"[" + padding + b"]"), Allowed)
     assert isinstance(allowed_messages(b"[" + padding + b" ]"), Unreadable)
+
+
+@pytest.mark.parametrize("unit", [b'{"parts":[]}', b'["a"]', b'""', b"[[]]"])
+def test_part_of_very_many_small_values_is_not_parsed(unit: bytes) -> None:
+    """It would take a hundred times its size in memory; text of the same size has far fewer commas."""
+    hostile = b"[" + b",".join([unit] * (MAX_VALUES + 1)) + b"]"
+    assert isinstance(allowed_messages(hostile), Unreadable)
+    text = json.dumps([{"role": "user", "parts": [{"type": "text", "content": "a word, and " * 20_000}]}]).encode()
+    assert len(text) > len(hostile) / 4
+    assert isinstance(allowed_messages(text), Allowed)
 
 
 def test_nothing_shows_content_in_a_repr() -> None:

@@ -5,14 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from threading import Event
+from typing import TypeGuard
 
 import pytest
 
 from tailrace import ContentCaptureMode
-from tailrace.domain.capture import EventContent, EventToCapture
+from tailrace.domain.capture import EventContent, EventToCapture, OmitReason
 from tailrace.domain.capture_gates import CaptureGate
 from tailrace.domain.capture_policy import ContentSource
-from tailrace.domain.capture_record import ContentOnRecord, InlinePart, OmittedPart, ReferencedPart
+from tailrace.domain.capture_record import ContentOnRecord, InlinePart, OmittedPart, PartOnRecord, ReferencedPart
 from tailrace.domain.capture_store import (
     CaptureFailed,
     CaptureResult,
@@ -26,14 +27,16 @@ from tailrace.domain.capture_store import (
 )
 from tailrace.domain.capture_verdict import CaptureVerdict
 from tailrace.domain.kinds import FailureKind, ProjectionKind
-from tailrace.domain.payload import NOOP_REDACTOR
+from tailrace.domain.payload import NOOP_REDACTOR, RedactionFailed
 from tailrace.domain.projected import LaneItem, ProjectedRecord, record_of
 from tailrace.runtime.capture_news import REPEAT_S, CaptureNews
 from tailrace.runtime.clock import Deadline
-from tailrace.runtime.content_stage import CaptureTools, ContentStage, ContentTerms, CurrentInterrupt
+from tailrace.runtime.content_stage import LONGEST_PIECE_S, ContentStage, CurrentInterrupt
 from tailrace.runtime.ports import Accepted, ExportOutcome, Interrupt, Interrupted, Refused, Retriable
+from tailrace.runtime.record_content import CaptureTools, ContentTerms
+from tailrace.runtime.store_pause import FIRST_PAUSE_S
 from tests.unit.domain.capture_samples import NOW_US, OPEN_POLICY, OPEN_SOURCE, RAW, RAW_SINK
-from tests.unit.domain.capture_stores import MarkingRedactor, ScriptedStore
+from tests.unit.domain.capture_stores import AnsweringRedactor, MarkingRedactor, ScriptedStore
 from tests.unit.domain.test_capture import CALL, CONTENT, PROMPT, said
 from tests.unit.runtime.fakes import FakeClock, FakeLog
 
@@ -149,6 +152,11 @@ class Staging:
     def export(self, *records: LaneItem) -> ExportOutcome:
         return self.stage.export(records, self.interrupt)
 
+    def sent(self) -> list[Written]:
+        """What the tails of the records were made of that are at the sink, all of which came with an event."""
+        records = [item for item in self.sink.arrived if isinstance(item, ProjectedRecord)]
+        return [self.tails.written[int(record.value.removeprefix(b"prefixtail"))] for record in records]
+
 
 def plain(offset: int) -> ProjectedRecord:
     return record_of(
@@ -227,6 +235,38 @@ def test_a_window_that_closes_while_the_store_takes_its_time_keeps_content_back(
     assert CaptureGate.RETENTION in written.verdict.decision.closed_gates
 
 
+def test_content_granted_leaves_soon_or_not_at_all() -> None:
+    """A store that takes its time must not carry what was granted first beyond its window: pieces are sent by age, too,
+    and what has closed by then is taken back."""
+
+    def slow(_: PayloadBundle) -> CaptureResult:
+        staging.clock.passes(LONGEST_PIECE_S * 0.9)
+        return CaptureResult.all_parts(Inline())
+
+    staging = Staging(ScriptedStore(slow, redactor=MarkingRedactor(), attests=True))
+    staging.clock.passes(3_600 - 3.0)
+    records = [staging.record(offset) for offset in range(6)]
+    assert staging.export(*records) == Accepted()
+    assert staging.sink.pieces == [2, 2, 2]
+    sent = staging.sent()
+    assert [written.content is not None for written in sent] == [True, True, False, False, False, False]
+
+
+def test_content_is_taken_back_when_its_window_closes_before_the_next_try() -> None:
+    """Between two tries of one piece: the sink takes the first record, refuses the second, and time passes."""
+    staging = Staging()
+
+    def refuse_later(_: Sequence[LaneItem]) -> ExportOutcome:
+        staging.clock.passes(3_600)
+        return replace(TOO_LARGE, accepted_records=1)
+
+    staging.sink.answers = [refuse_later]
+    assert staging.export(*[staging.record(offset) for offset in range(3)]) == Accepted()
+    sent = staging.sent()
+    assert [written.content is not None for written in sent][::2] == [True, False]
+    assert sent[2].verdict.decision.closed_gates == (CaptureGate.RETENTION,)
+
+
 def test_content_that_is_too_large_after_redaction_closes_the_gate_of_size() -> None:
     staging = Staging()
     long = [said(letter * 880) for letter in "xyz"]  # each within the part limit, all together above the event's
@@ -271,19 +311,52 @@ def reference() -> CaptureResult:
 
 
 def test_a_store_that_fails_costs_the_parts_and_says_so_once_a_minute() -> None:
-    answers = [CaptureFailed(StoreProblem.UNAVAILABLE, "OSError")] * 4
-    store = ScriptedStore(lambda _: answers.pop() if answers else reference(), redactor=MarkingRedactor())
+    """However its failures and answers alternate."""
+    answers: list[CaptureResult | CaptureFailed] = []
+    store = ScriptedStore(lambda _: answers.pop(0), redactor=MarkingRedactor())
     staging = Staging(store)
-    for offset in range(3):
+    for offset in range(6):
+        answers.append(CaptureFailed(StoreProblem.RAISED, "OSError") if offset % 2 == 0 else reference())
         assert staging.export(staging.record(offset)) == Accepted()
+    assert [line["failed"] for line in staging.log.said("content was not captured")] == [1]
+    assert staging.log.said("content capture works again") == []
     staging.clock.passes(REPEAT_S)
-    staging.export(staging.record(3))
-    staging.export(staging.record(4))
+    answers.append(reference())
+    staging.export(staging.record(6))
     said_of_it = staging.log.said("content was not captured")
-    assert [line["records"] for line in said_of_it] == [1, 4]
-    assert {(line["reason"], line["error"]) for line in said_of_it} == {("unavailable", "OSError")}
-    assert [line["records"] for line in staging.log.said("content capture works again")] == [4]
-    assert len(staging.sink.arrived) == 5
+    assert {(line["reason"], line["error"]) for line in said_of_it} == {("raised", "OSError")}
+    assert [line["failed"] for line in staging.log.said("content capture works again")] == [3]
+    assert len(staging.sink.arrived) == 7
+
+
+def test_a_store_that_does_not_answer_is_left_alone_for_a_while() -> None:
+    """Else every record of a batch would wait its whole bound; and longer each time, until it answers."""
+    down = CaptureFailed(StoreProblem.TIMED_OUT)
+    answers: list[CaptureResult | CaptureFailed] = [down, down, reference(), reference()]
+    store = ScriptedStore(lambda _: answers.pop(0), redactor=MarkingRedactor())
+    staging = Staging(store)
+    asked = []
+    for offset, wait_s in enumerate((0.0, FIRST_PAUSE_S - 1, 1.0, 2 * FIRST_PAUSE_S - 1, 1.0, 0.0)):
+        staging.clock.passes(wait_s)
+        staging.export(staging.record(offset))
+        asked.append(len(store.given))
+    assert asked == [1, 1, 2, 2, 3, 4]
+    contents = [written.content for written in staging.tails.written]
+    reasons = [content.input_messages.reasons for content in contents if content and is_omitted(content.input_messages)]
+    assert reasons == [(OmitReason.STORE_FAILED,)] * 4
+    assert len(contents) == 6
+
+
+def is_omitted(part: PartOnRecord) -> TypeGuard[OmittedPart]:
+    return isinstance(part, OmittedPart)
+
+
+def test_content_that_nobody_could_redact_is_told_of() -> None:
+    staging = Staging(InlineStore(AnsweringRedactor(lambda _: RedactionFailed("detector"))))
+    for offset in range(3):
+        staging.export(staging.record(offset))
+    assert [line["omitted"] for line in staging.log.said("content could not be redacted")] == [3]
+    assert {written.content for written in staging.tails.written} == {None}
 
 
 def test_a_store_that_raises_with_content_in_its_text_is_logged_without_it() -> None:
@@ -324,8 +397,18 @@ def test_a_record_that_is_refused_with_content_is_sent_without() -> None:
     records = [staging.record(0, content=None), staging.record(1), staging.record(2, content=None)]
     assert staging.export(*records) == Accepted()
     values = [item.value for item in staging.sink.arrived if isinstance(item, ProjectedRecord)]
-    assert values == [b"prefixnone"] * 3
+    assert values == [b"prefixnone", b"prefixtail1", b"prefixnone"]
+    content = staging.tails.written[1].content
+    assert content is not None
+    assert content.output_messages == OmittedPart((OmitReason.SINK_REFUSED,), len(inlined(staging.tails.written[0])))
+    assert staging.tails.written[1].verdict == staging.tails.written[0].verdict
     assert len(staging.log.said("the sink refused a record with content")) == 1
+
+
+def inlined(written: Written) -> bytes:
+    assert written.content is not None
+    assert isinstance(written.content.output_messages, InlinePart)
+    return written.content.output_messages.part.encoded
 
 
 def has_content(item: LaneItem) -> bool:
@@ -368,16 +451,23 @@ def test_a_record_larger_than_a_piece_goes_alone() -> None:
 def test_an_export_that_is_given_up_during_a_capture_sends_nothing_more() -> None:
     """The store hangs, somebody needs the partition: what came before is counted, the rest comes again."""
 
-    def hanging(bundle: PayloadBundle) -> CaptureFailed:
+    def hanging(bundle: PayloadBundle) -> CaptureResult | CaptureFailed:
         if bundle.capture_id == "capture.4":
             staging.interrupt.set()
             assert staging.current.is_set()
-        return CaptureFailed(StoreProblem.TIMED_OUT)
+            return CaptureFailed(StoreProblem.TIMED_OUT)
+        return reference()
 
     staging = Staging(ScriptedStore(hanging, redactor=MarkingRedactor()), piece_bytes=30)
     records = [staging.record(offset) for offset in range(6)]
     assert staging.export(*records) == Interrupted(2)
     assert len(staging.sink.arrived) == 2
+    # That capture ended because nobody waited: no failure of the store, and no pause for the next export.
+    assert staging.log.said("content was not captured") == []
+    staging.interrupt.clear()
+    staging.export(records[2])
+    assert isinstance(staging.store, ScriptedStore)
+    assert len(staging.store.given) == 5
 
 
 def test_an_export_given_up_by_the_sink_is_passed_on() -> None:
@@ -394,3 +484,13 @@ def test_what_is_asked_of_the_stage_reaches_the_sink() -> None:
     assert (staging.sink.abandoned, staging.sink.closed) == (1, True)
     (summary,) = staging.log.said("content summary")
     assert (summary["inline"], summary["references"], summary["omitted"], summary["failed"]) == (0, 0, 3, 0)
+
+
+def test_what_is_summed_up_is_what_arrived() -> None:
+    """And not what was tried: two of three tries fail."""
+    staging = Staging()
+    staging.sink.answers = answering(DOWN, DOWN)
+    for _ in range(3):
+        staging.export(staging.record(0))
+    staging.stage.close(Deadline.after(staging.clock, 1.0))
+    assert staging.log.said("content summary")[0]["inline"] == 3
