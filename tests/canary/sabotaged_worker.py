@@ -33,7 +33,7 @@ from tailrace.domain.identifiers import IdentifierPolicy
 from tailrace.domain.payload import RedactedPart
 from tailrace.domain.privacy import ContentCaptureMode, narrowest
 from tailrace.redaction.sensitive_keys import KeyRules
-from tailrace.runtime import content_stage
+from tailrace.runtime import record_content
 from tailrace.runtime.clock import SystemClock
 
 RAW = ContentCaptureMode.RAW_CONTENT
@@ -69,7 +69,7 @@ def change_question(change: Callable[[Any, Any, Any], tuple[Any, Any, Any]]) -> 
     def asked(source: object, sink: object, policy: object, **others: Any) -> object:
         return decide_capture(*change(source, sink, policy), **others)
 
-    patch(content_stage, decide_capture=asked)
+    patch(record_content, decide_capture=asked)
 
 
 def policy_mode() -> None:
@@ -135,7 +135,7 @@ def payloads_switch() -> None:
     def switched_on(*given: Any, **_: object) -> object:
         return content_on_record(*given, payloads_allowed=True)
 
-    patch(content_stage, content_on_record=switched_on)
+    patch(record_content, content_on_record=switched_on)
 
 
 def store_that_does_not_vouch() -> None:
@@ -150,7 +150,7 @@ def attestation() -> None:
     def attested(captured: Any, *given: Any, **others: Any) -> object:
         return content_on_record(replace(captured, attested=True), *given, **others)
 
-    patch(content_stage, content_on_record=attested)
+    patch(record_content, content_on_record=attested)
 
 
 def store_that_outlasts_the_window() -> None:

@@ -30,8 +30,9 @@ from tailrace.domain.sinks import SinkSpec
 from tailrace.redaction.redactor import usual_redactor
 from tailrace.runtime.capture_news import CaptureNews
 from tailrace.runtime.clock import Deadline
-from tailrace.runtime.content_stage import CaptureTools, ContentStage, ContentTerms, CurrentInterrupt
+from tailrace.runtime.content_stage import ContentStage, CurrentInterrupt
 from tailrace.runtime.ports import Accepted, ExportOutcome, Interrupt
+from tailrace.runtime.record_content import CaptureTools, ContentTerms
 from tailrace.settings import Settings
 from tests.canary.canaries import Canary, Planter, Reach, conversation
 from tests.canary.events import Encoder
