@@ -58,8 +58,9 @@ _FETCHED_FACTOR = 2.5
 _BUFFERED_RECORD_EXTRA_BYTES = 640
 
 # Measured with events of 1 MB: conversations take 4 to 12 times their bytes while they are parsed and redacted. What is
-# made of many small values takes more, up to 700 bytes for each, and their number is bounded.
+# made of many small values takes up to 172 times its bytes, 700 for each value, and their number is bounded.
 _PARSED_FACTOR = 12
+_SMALL_VALUES_FACTOR = 172
 _VALUE_BYTES = 700
 _PARTS_OF_CONTENT = 3
 
@@ -220,12 +221,13 @@ def _content_line(settings: Settings, sink_id: str) -> BudgetLine:
     part, batches_bytes = f"sink {sink_id}: content", 2 * sink.batch.bytes
     if not sink.content.mode.carries_content:
         return BudgetLine(part, batches_bytes, "a batch as it came and as it leaves")
-    parsed_bytes = min(settings.events.max_event_bytes, _PARTS_OF_CONTENT * MAX_PARSED_BYTES) * _PARSED_FACTOR
-    values_bytes = _PARTS_OF_CONTENT * MAX_VALUES * _VALUE_BYTES
+    event_bytes = min(settings.events.max_event_bytes, _PARTS_OF_CONTENT * MAX_PARSED_BYTES)
+    of_values = event_bytes * _PARSED_FACTOR + _PARTS_OF_CONTENT * MAX_VALUES * _VALUE_BYTES
+    parsed_bytes = min(of_values, event_bytes * _SMALL_VALUES_FACTOR)
     return BudgetLine(
         part,
-        batches_bytes + parsed_bytes + values_bytes + _event_limit_bytes(settings, sink_id),
-        f"a batch as it came and as it leaves, an event parsed x {_PARSED_FACTOR} and by value",
+        batches_bytes + parsed_bytes + _event_limit_bytes(settings, sink_id),
+        "a batch as it came and as it leaves, an event parsed, at worst of small values",
     )
 
 
