@@ -31,8 +31,12 @@ from tailrace.domain.errors import SchemaInvalid
 from tailrace.domain.identifiers import IdentifierPolicy
 from tailrace.domain.projected import Projected, ProjectedRecord
 
-_REFUSALS: Final = (Unusual, LookupError, UnicodeDecodeError, WalkError)
-"""How a function says that it cannot do with an event: LookupError past the end or in a table without that index."""
+_REFUSALS: Final = (Unusual, LookupError, UnicodeDecodeError, WalkError, NameError)
+"""How a function says that it cannot do with an event: LookupError past the end or in a table without that index.
+
+NameError would be a mistake of the compiler, a way through a function on which a variable is not set. It costs the long
+way then, which tests count, and not the worker.
+"""
 
 _FRAME_BYTES: Final = {0x00: CONFLUENT_FRAME_BYTES, 0xC3: SINGLE_OBJECT_FRAME_BYTES}
 

@@ -171,7 +171,11 @@ class _Function:
         records = _RecordsWriter(self._layout, code, self._fields, keep_content=self._keep_content)
         if self._guards is not None and self._shortcut is not None:
             names = sorted(self._guards.names & self._shortcut.names)
-            if all(self._shortcut.is_inside(merged(self._fields[name])) for name in [*names, "usage"]):
+            copied = self._shortcut.names & set(self._layout.copied.values())
+            # What the walk works out, such as an enum's index in our own schema, is not there without the walk.
+            worked_out = [name for name in copied if any(isinstance(one, Expression) for one in self._fields[name])]
+            inside = all(self._shortcut.is_inside(merged(self._fields[name])) for name in [*names, "usage"])
+            if inside and not worked_out:
                 self._walk.names |= {"SHAPES": Shapes(self._guards, names), "OUTLINE": OUTLINE, "TURN": turns()}
                 records.write_shortcut(self._shortcut, names)
         records.write()
