@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import cache
 from io import BytesIO
+from itertools import count, islice
 from random import Random
 from typing import Any
 
@@ -33,10 +34,16 @@ def rewritten(event: SyntheticEvent, **fields: Any) -> SyntheticEvent:
     return SyntheticEvent(event.key, frame + out.getvalue(), event.poison)
 
 
+_NAME_CHARACTERS = 160
+"""Within the grammar of identifiers: a longer one would be replaced, and the record be small after all."""
+
+
 def large(event: SyntheticEvent, size_bytes: int) -> SyntheticEvent:
-    """The event with so long an error type that its record is as large; of digits, so that nothing packs it smaller."""
-    noise = f"{Random(size_bytes).getrandbits(size_bytes * 4):0{size_bytes}x}"
-    return rewritten(event, error_type=noise)
+    """The event with so many policies that its record is as large; of digits, so that nothing packs it smaller."""
+    chance = Random(size_bytes)
+    names = (f"{chance.getrandbits(_NAME_CHARACTERS * 4):0{_NAME_CHARACTERS}x}" for _ in count())
+    refs = [{"kind": "privacy", "id": name} for name in islice(names, size_bytes // _NAME_CHARACTERS + 1)]
+    return rewritten(event, policy_refs=refs)
 
 
 def good(seed: int) -> SyntheticEvent:
