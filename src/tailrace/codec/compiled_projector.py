@@ -35,7 +35,7 @@ _REFUSALS: Final = (Unusual, LookupError, UnicodeDecodeError, WalkError, NameErr
 """How a function says that it cannot do with an event: LookupError past the end or in a table without that index.
 
 NameError would be a mistake of the compiler, a way through a function on which a variable is not set. It costs the long
-way then, which tests count, and not the worker.
+way then and counts as a disagreement, which tests and the log show, instead of ending the worker.
 """
 
 _FRAME_BYTES: Final = {0x00: CONFLUENT_FRAME_BYTES, 0xC3: SINGLE_OBJECT_FRAME_BYTES}
@@ -125,7 +125,9 @@ class CompiledProjector:
         if value is not None and len(value) <= self._max_event_bytes:
             try:
                 return self._functions[value[: _FRAME_BYTES[value[0]]]](partition, offset, value)
-            except _REFUSALS:
+            except _REFUSALS as refusal:
+                if isinstance(refusal, NameError):
+                    self._disagree()
                 return self._not_at_once(partition, offset, key, value)
         return self._reference.project(partition, offset, key, value)
 
@@ -176,12 +178,15 @@ class CompiledProjector:
     def _verdict(self, partition: int, offset: int, key: bytes | None, value: bytes) -> Projected:
         verdict = self._reference.project(partition, offset, key, value)
         if isinstance(verdict, tuple):
-            with self._lock:
-                self._disagreements += 1
-                is_first = self._disagreements == 1
-            if is_first:
-                self._on_disagreement()
+            self._disagree()
         return verdict
+
+    def _disagree(self) -> None:
+        with self._lock:
+            self._disagreements += 1
+            is_first = self._disagreements == 1
+        if is_first:
+            self._on_disagreement()
 
     def _compile(self, frame: bytes, step: RecordStep) -> CompiledFunction | None:
         """The function for this frame, made once; None when its schema is out of reach."""
