@@ -16,6 +16,7 @@ $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --editable . --group dev
+	$(BIN)/python -m tailrace.codec.native
 	@touch $@
 
 setup: $(READY) ## make the virtual environment with everything in it

@@ -6,7 +6,7 @@ spares it a datetime per timestamp, and what the rules fix is a dictionary made 
 tailrace about broken bytes (`tests/unit/codec/test_codec_projector_strict.py`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from io import BytesIO
 from typing import Any
@@ -18,7 +18,7 @@ from tailrace.codec.record_layout import PROJECTOR_VERSION
 from tailrace.codec.reference_projector import DEFAULT_MAX_EVENT_BYTES
 from tailrace.codec.schemas import SchemaStore, WriterSchema
 from tailrace.domain.kinds import CostStatus, EventFamily, ProjectionKind
-from tailrace.domain.projected import Projected, ProjectedRecord, Undecodable, UndecodableReason
+from tailrace.domain.projected import Projected, ProjectedRecord, Undecodable, UndecodableReason, one_by_one
 from tailrace.domain.projection_rules import MisplacedUsage, PlannedProjection, plan
 
 _NOT_COPIED = {"schema_version", "destination", "usage", "cost", "content_capture", "content", "source"}
@@ -57,6 +57,11 @@ class FastavroProjector:
     @property
     def usage_ignored(self) -> int:
         return self._usage_ignored
+
+    def project_all(
+        self, partition: int, offsets: Sequence[int], keys: Sequence[bytes | None], values: Sequence[bytes | None]
+    ) -> Sequence[Projected]:
+        return one_by_one(self.project, partition, offsets, keys, values)
 
     def project(self, partition: int, offset: int, key: bytes | None, value: bytes | None) -> Projected:
         reason = UndecodableReason.MALFORMED

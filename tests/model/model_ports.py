@@ -4,7 +4,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from tailrace.domain.kinds import FailureKind
-from tailrace.domain.projected import LaneItem, Projected, ProjectedRecord, Undecodable, UndecodableReason, record_of
+from tailrace.domain.projected import (
+    LaneItem,
+    Projected,
+    ProjectedRecord,
+    Undecodable,
+    UndecodableReason,
+    one_by_one,
+    record_of,
+)
 from tailrace.runtime.clock import Deadline
 from tailrace.runtime.ports import (
     Accepted,
@@ -91,6 +99,11 @@ class ModelProjector:
     def __init__(self, cluster: Cluster) -> None:
         self._proof = cluster.proof
         self._made: dict[tuple[int, int, int], Projected] = {}
+
+    def project_all(
+        self, partition: int, offsets: Sequence[int], keys: Sequence[bytes | None], values: Sequence[bytes | None]
+    ) -> Sequence[Projected]:
+        return one_by_one(self.project, partition, offsets, keys, values)
 
     def project(self, partition: int, offset: int, key: bytes | None, value: bytes | None) -> Projected:
         life = self._proof.life[partition]

@@ -25,6 +25,14 @@ def make_projector(settings: Settings, schemas: SchemaStore, logger: StructuredL
         max_event_bytes=max_event_bytes,
         keep_content=keep_content,
         identifiers=identifiers,
+        native=settings.worker.projector == "native",
+        on_native=lambda reason: logger.event(
+            "events are projected by generated Python, without machine code"
+            if reason
+            else "events are projected in machine code from now on",
+            level="info",
+            **({"detail": reason} if reason else {}),
+        ),
         on_out_of_reach=lambda frame: logger.event(
             "a writer schema is too large to compile: its events are read by the reference projector",
             level="warning",

@@ -13,15 +13,17 @@ the reference walk gives its bytes in canonical form. The reference has the last
 field are the same whoever is asked; an event that it then takes after all is a *disagreement*, a mistake in this code.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Final
 
 from tailrace.codec.compiled_bytes import Unusual, body
 from tailrace.codec.compiled_identifiers import Guards
+from tailrace.codec.compiled_records import Rules
 from tailrace.codec.compiled_source import CompiledFunction, OutOfReach, SourceWriter
 from tailrace.codec.framing import CONFLUENT_FRAME_BYTES, SINGLE_OBJECT_FRAME_BYTES, SchemaIds, single_object_frame
 from tailrace.codec.identifier_fields import IdentifierFields
+from tailrace.codec.native.tier import NativeTier
 from tailrace.codec.record_layout import RecordLayout
 from tailrace.codec.reference_projector import DEFAULT_MAX_EVENT_BYTES, ReferenceProjector
 from tailrace.codec.reference_resolution import Mismatch, resolve_record
@@ -29,7 +31,7 @@ from tailrace.codec.reference_walker import RecordStep, Walk, WalkError
 from tailrace.codec.schemas import AGENT_EVENT, SchemaStore, record_tree
 from tailrace.domain.errors import SchemaInvalid
 from tailrace.domain.identifiers import IdentifierPolicy
-from tailrace.domain.projected import Projected, ProjectedRecord
+from tailrace.domain.projected import Projected, ProjectedRecord, one_by_one
 
 _REFUSALS: Final = (Unusual, LookupError, UnicodeDecodeError, WalkError, NameError)
 """How a function says that it cannot do with an event: LookupError past the end or in a table without that index.
@@ -43,6 +45,9 @@ _FRAME_BYTES: Final = {0x00: CONFLUENT_FRAME_BYTES, 0xC3: SINGLE_OBJECT_FRAME_BY
 
 class CompiledProjector:
     """As `ReferenceProjector`, record for record and verdict for verdict, about twenty times as fast; never raises.
+
+    With `native` batches are projected in machine code as soon as there were enough events and it is ready, which
+    `on_native` hears of with an empty text, or with the reason why it never will be.
 
     A writer schema whose function would be too large is served by the reference: `on_out_of_reach` is called once per
     schema, with the frame that names it. `on_disagreement` is called once, when the reference takes an event that the
@@ -58,8 +63,10 @@ class CompiledProjector:
         max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES,
         keep_content: bool = False,
         identifiers: IdentifierPolicy | None = None,
+        native: bool = False,
         on_out_of_reach: Callable[[bytes], None] = lambda _: None,
         on_disagreement: Callable[[], None] = lambda: None,
+        on_native: Callable[[str], None] = lambda _: None,
     ) -> None:
         policy = identifiers or IdentifierPolicy()
         self._reference = ReferenceProjector(
@@ -81,6 +88,11 @@ class CompiledProjector:
         self._identifiers = IdentifierFields(event, frozenset(layout.copied.values()), policy)
         self._guards = Guards(event, self._identifiers, policy)
         self._writer = SourceWriter(layout, event, self._count_ignored, keep_content=keep_content)
+        self.native = (
+            NativeTier(layout, Rules(layout, event), event, policy, keep_content=keep_content, on_ready=on_native)
+            if native
+            else None
+        )
         # By frame, as the reference does. Written under the lock; read without, since a dict's look-up is whole.
         self._functions: dict[bytes, CompiledFunction] = {}
         self._out_of_reach: set[bytes] = set()
@@ -88,9 +100,12 @@ class CompiledProjector:
         step = resolve_record(event, event)
         # For events whose identifiers have been replaced: what a policy put there may be what it would replace again.
         own = OutOfReach(0) if isinstance(step, Mismatch) else self._writer.write(step, len(self._own_frame), None)
-        if isinstance(own, OutOfReach):
+        if isinstance(own, OutOfReach) or isinstance(step, Mismatch):
             raise SchemaInvalid(AGENT_EVENT, "", "out_of_the_compiler_s_reach")
         self._own = own.compile(f"tailrace {self._own_frame.hex()}, replaced")
+        if self.native is not None:
+            self.native.learn(self._own_frame, step)
+            self.native.begin()
 
     @property
     def usage_ignored(self) -> int:
@@ -130,6 +145,22 @@ class CompiledProjector:
                     self._disagree()
                 return self._not_at_once(partition, offset, key, value)
         return self._reference.project(partition, offset, key, value)
+
+    def project_all(
+        self,
+        partition: int,
+        offsets: Sequence[int],
+        keys: Sequence[bytes | None],
+        values: Sequence[bytes | None],
+    ) -> Sequence[Projected]:
+        """As `project` for each of these events, which are columns of one length."""
+        made = None if self.native is None else self.native.project(partition, offsets, values, self._max_event_bytes)
+        if made is None:
+            return one_by_one(self.project, partition, offsets, keys, values)
+        return [
+            self.project(partition, offsets[place], keys[place], values[place]) if records is None else records
+            for place, records in enumerate(made)
+        ]
 
     def _not_at_once(self, partition: int, offset: int, key: bytes | None, value: bytes) -> Projected:
         """What to do with an event whose frame has no function yet, or whose function refused it."""
@@ -196,6 +227,8 @@ class CompiledProjector:
             source = self._writer.write(step, len(frame), self._guards)
             if not isinstance(source, OutOfReach):
                 function = self._functions[frame] = source.compile(f"tailrace {frame.hex()}")
+                if self.native is not None:
+                    self.native.learn(frame, step)
                 return function
             self._out_of_reach.add(frame)
         self._on_out_of_reach(frame)

@@ -38,10 +38,10 @@ class Heads(dict[int, bytes]):
     def __init__(self, before: bytes, label: bytes) -> None:
         sizes = range(64)
         super().__init__({size: before + encode_long(len(label) + size) + label for size in sizes})
-        self._before, self._label = before, label
+        self.before, self.label = before, label
 
     def __missing__(self, size_bytes: int) -> bytes:
-        return self._before + encode_long(len(self._label) + size_bytes) + self._label
+        return self.before + encode_long(len(self.label) + size_bytes) + self.label
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,7 +4,7 @@ It is the measure for any faster one behind the same port: same records, byte fo
 same reason and field on whatever cannot be read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from threading import Lock
@@ -20,7 +20,7 @@ from tailrace.codec.schemas import AGENT_EVENT, SchemaStore
 from tailrace.domain.errors import SchemaInvalid
 from tailrace.domain.identifiers import IdentifierPolicy
 from tailrace.domain.kinds import CostStatus, EventFamily
-from tailrace.domain.projected import Projected, ProjectedRecord, Undecodable, UndecodableReason
+from tailrace.domain.projected import Projected, ProjectedRecord, Undecodable, UndecodableReason, one_by_one
 from tailrace.domain.projection_rules import MisplacedUsage, plan
 
 DEFAULT_MAX_EVENT_BYTES = 1024 * 1024
@@ -78,6 +78,16 @@ class ReferenceProjector:
         except WalkError as error:
             digest = sha256(value or b"").hexdigest()
             return Undecodable(partition, offset, error.reason, error.path, digest, key, value)
+
+    def project_all(
+        self,
+        partition: int,
+        offsets: Sequence[int],
+        keys: Sequence[bytes | None],
+        values: Sequence[bytes | None],
+    ) -> Sequence[Projected]:
+        """As `project` for each of these events, which are columns of one length."""
+        return one_by_one(self.project, partition, offsets, keys, values)
 
     def step_for(self, value: bytes) -> tuple[RecordStep, int]:
         """The walk for the schema that the value names, and where its body begins; WalkError when there is none."""

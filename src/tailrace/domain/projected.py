@@ -3,9 +3,11 @@
 Nothing downstream of a projector needs the decoded event (docs/DESIGN.md, The way of an event).
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from enum import StrEnum
+from itertools import repeat
 from typing import NamedTuple
 
 from tailrace.domain.kinds import ProjectionKind
@@ -145,3 +147,14 @@ Projected = tuple[ProjectedRecord, ...] | Undecodable
 
 LaneItem = ProjectedRecord | Undecodable
 """What a lane's buffer holds: telemetry records, or, in the dead-letter lane, the events nobody could read."""
+
+
+def one_by_one(
+    project: Callable[[int, int, bytes | None, bytes | None], Projected],
+    partition: int,
+    offsets: Sequence[int],
+    keys: Sequence[bytes | None],
+    values: Sequence[bytes | None],
+) -> Sequence[Projected]:
+    """What `project` makes of each event of these columns, in their order."""
+    return list(map(project, repeat(partition), offsets, keys, values))

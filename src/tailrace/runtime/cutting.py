@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, repeat
+from itertools import accumulate
 
 from tailrace.domain.projected import Projected, Undecodable
 from tailrace.runtime.offers import Offer
@@ -18,10 +18,10 @@ class OfferSize:
     bytes: int
 
 
-def project_all(projector: Projector, fetched: Fetched) -> list[Projected]:
+def project_all(projector: Projector, fetched: Fetched) -> Sequence[Projected]:
     """What the projector makes of each event, in their order."""
     events = fetched.events
-    return list(map(projector.project, repeat(fetched.partition), events.offsets, events.keys, events.values))
+    return projector.project_all(fetched.partition, events.offsets, events.keys, events.values)
 
 
 def whole_offer(fetched: Fetched, projected: Sequence[Projected]) -> Offer:

@@ -315,9 +315,17 @@ class LaneLog(Protocol):
 
 
 class Projector(Protocol):
-    """Turns an event's bytes into its projections. Thread-safe."""
+    """Turns events' bytes into their projections. Thread-safe."""
 
-    def project(self, partition: int, offset: int, key: bytes | None, value: bytes | None) -> Projected: ...
+    def project_all(
+        self,
+        partition: int,
+        offsets: Sequence[int],
+        keys: Sequence[bytes | None],
+        values: Sequence[bytes | None],
+    ) -> Sequence[Projected]:
+        """What it makes of each event of these columns, in their order."""
+        ...
 
 
 # -------------------------------------------------------------------------------------------- ledger, dead letters

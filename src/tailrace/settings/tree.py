@@ -98,9 +98,12 @@ class WorkerSettings(Section):
         Field(min_length=1, max_length=128, pattern=r"^[a-zA-Z0-9._-]+$", description="This worker's name for Kafka."),
     ] = "tailrace"
     projector: Annotated[
-        Literal["compiled", "reference"],
-        Field(description="Same records from both: compiled is fast, reference is plain and twenty times as slow."),
-    ] = "compiled"
+        Literal["native", "compiled", "reference"],
+        Field(
+            description="Same records from all: native is compiled, and in machine code where numba is installed;"
+            " reference is plain and twenty times as slow."
+        ),
+    ] = "native"
 
 
 class LogSettings(Section):

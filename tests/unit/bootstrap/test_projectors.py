@@ -48,7 +48,7 @@ def test_an_event_with_content_is_kept_only_if_some_sink_has_a_mode(
     """Facts about the content count: they are told per record, by the same stage."""
     log = StructuredLog("info", "json", io.StringIO(), now=system_now)
     value = framed({**MINIMAL, "content": {"thread_id": "t", "turn_number": 0, **dict.fromkeys(MESSAGES, b"[]")}})
-    projected = make_projector(settings(content, **named), store(), log).project(0, 1, None, value)
+    (projected,) = make_projector(settings(content, **named), store(), log).project_all(0, [1], [None], [value])
     assert isinstance(projected, tuple)
     assert projected[0].event == (value if content.get("policy") else None)
 
@@ -64,7 +64,8 @@ def test_a_schema_out_of_reach_is_one_line(tmp_path: Path) -> None:
         settings(), store_with(tmp_path, large=writer), StructuredLog("info", "json", lines, now=system_now)
     )
     for offset in range(2):
-        assert isinstance(projector.project(0, offset, None, frame(writer) + body), tuple)
+        (projected,) = projector.project_all(0, [offset], [None], [frame(writer) + body])
+        assert isinstance(projected, tuple)
     (line,) = map(json.loads, lines.getvalue().splitlines())
     assert line["event"] == "a writer schema is too large to compile: its events are read by the reference projector"
     assert line["level"] == "warning"

@@ -99,7 +99,7 @@ def test_a_budget_over_the_limit_is_refused_with_the_largest_part(tmp_path: Path
 
     assert result.exit_code == 2
     assert "worker.memory_limit_bytes: allows 100 MiB" in result.stderr
-    assert "the largest part is process with 64" in result.stderr
+    assert "the largest part is machine code with 200" in result.stderr
 
 
 def test_a_property_librdkafka_does_not_know_is_found_without_a_cluster(tmp_path: Path) -> None:

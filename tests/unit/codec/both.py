@@ -1,5 +1,6 @@
-"""Both projectors as one: what holds of the reference holds of the compiled one."""
+"""All projectors as one: what holds of the reference holds of the compiled one and of its machine code."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from tailrace.codec.compiled_projector import CompiledProjector
@@ -13,7 +14,9 @@ class BothProjectors:
 
     def __init__(self, events_topic: str, schemas: SchemaStore, **more: Any) -> None:
         self._reference = ReferenceProjector(events_topic, schemas, **more)
-        self.compiled = CompiledProjector(events_topic, schemas, **more)
+        self.compiled = CompiledProjector(events_topic, schemas, native=True, **more)
+        assert self.compiled.native is not None
+        self.compiled.native.wait()
 
     @property
     def usage_ignored(self) -> int:
@@ -23,5 +26,11 @@ class BothProjectors:
     def project(self, partition: int, offset: int, key: bytes | None, value: bytes | None) -> Projected:
         wanted = self._reference.project(partition, offset, key, value)
         assert self.compiled.project(partition, offset, key, value) == wanted
+        assert self.project_all(partition, [offset], [key], [value]) == [wanted]
         assert self.compiled.disagreements == self.compiled.by_reference == 0
         return wanted
+
+    def project_all(
+        self, partition: int, offsets: Sequence[int], keys: Sequence[bytes | None], values: Sequence[bytes | None]
+    ) -> Sequence[Projected]:
+        return self.compiled.project_all(partition, offsets, keys, values)

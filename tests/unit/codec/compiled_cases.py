@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tailrace.codec.compiled_projector import CompiledProjector
-from tailrace.codec.reference_projector import ReferenceProjector
+from tailrace.codec.reference_projector import DEFAULT_MAX_EVENT_BYTES, ReferenceProjector
 from tailrace.codec.schemas import SchemaStore, shipped_schema_directory
 from tailrace.domain.projected import Projected
 from tests.unit.codec.evolution import CHANGES, evolved, future_schemas
@@ -49,6 +49,8 @@ class Tally:
     detours: int = 0  # legal events of known libraries that the function did not take itself
     by_reference: int = 0
     rewritten: int = 0
+    native: int = 0  # events that were taken in machine code
+    native_left: int = 0  # events with records that it left to others
 
 
 def run(cases: int, seed: int) -> Tally:
@@ -79,7 +81,7 @@ def _round(chance: Random, tally: Tally, directory: Path) -> None:
     schemas = SchemaStore(home, extra_directories=[directory])
     keep_content = chance.random() < 0.5
     pair = _Pair(
-        CompiledProjector(TOPIC, schemas, keep_content=keep_content),
+        _ready(CompiledProjector(TOPIC, schemas, keep_content=keep_content, native=True)),
         ReferenceProjector(TOPIC, schemas, keep_content=keep_content),
         tally,
     )
@@ -116,6 +118,12 @@ def _events(chance: Random, pair: "_Pair", schema: Any, spelling: str) -> bool:
     return taken
 
 
+def _ready(projector: CompiledProjector) -> CompiledProjector:
+    assert projector.native is not None
+    projector.native.wait()
+    return projector
+
+
 @dataclass(frozen=True, slots=True)
 class _Pair:
     compiled: CompiledProjector
@@ -130,6 +138,7 @@ class _Pair:
         found = self.compiled.project(3, offset, b"key", value)
         if found != wanted or self.compiled.usage_ignored != self.reference.usage_ignored:
             tally.differences.append(f"{value.hex()}: {found} instead of {wanted}")
+        self._compare_native(offset, value, wanted)
         if isinstance(wanted, tuple):
             tally.outcomes[OUTCOME_RECORDS] += 1
             tally.kinds.update(record.kind for record in wanted)
@@ -137,6 +146,17 @@ class _Pair:
         else:
             tally.outcomes[wanted.reason] += 1
         return wanted
+
+    def _compare_native(self, offset: int, value: bytes, wanted: Projected) -> None:
+        """The machine code may leave an event to others, but what it takes it has to take as they do."""
+        assert self.compiled.native is not None
+        made = self.compiled.native.project(3, [offset], [value], DEFAULT_MAX_EVENT_BYTES)
+        if made is not None and made[0] is not None:
+            self.tally.native += 1
+            if made[0] != wanted:
+                self.tally.differences.append(f"{value.hex()}: in machine code {made[0]} instead of {wanted}")
+        elif isinstance(wanted, tuple):
+            self.tally.native_left += 1
 
 
 def main() -> None:

@@ -21,6 +21,11 @@ _KINDS = (b"run_completed", b"run_failed", b"run_cancelled", b"run_timed_out", b
 _FAMILIES = ("model", "run", "subagent", "unknown")
 
 
+_REFERENCES = {".subject_ref.id", ".source.id", ".policy_refs.id"}
+
+_IN_NO_RECORD = (".tags", ".correlation", ".related_refs", ".causal_refs")
+
+
 class Speller:
     """Writes values of one schema in one spelling."""
 
@@ -30,9 +35,11 @@ class Speller:
         self._spelling = spelling
         self._named: dict[str, Any] = {}
         self._cut = False
+        self._plain = False
 
     def value(self) -> bytes:
-        """The next random value."""
+        """The next random value. In half of them no identifier has to be replaced, as in nearly all of the field."""
+        self._plain = self._chance.random() < 0.5
         return self._write(self._schema, "")
 
     def _write(self, schema: Any, path: str) -> bytes:
@@ -83,7 +90,10 @@ class Speller:
                 if path == ".event_kind" and chance.random() < 0.7:
                     kind = chance.choice(_KINDS)
                     return self._length(len(kind)) + kind
-                return self._text()
+                # Without a text a reference is plain whatever its kind, and most kinds are not.
+                if self._plain and path in _REFERENCES and chance.random() < 0.8:
+                    return self._length(0)
+                return self._text(path)
 
     def _number(self, bits: int, *, time: bool = False) -> bytes:
         chance = self._chance
@@ -127,13 +137,13 @@ class Speller:
             left -= count
         return out + self._varint(0)
 
-    def _text(self) -> bytes:
+    def _text(self, path: str = "") -> bytes:
         chance = self._chance
         if self._spelling == BROKEN_TEXT and (self._cut or chance.random() < 0.04):
             return self._broken_text()
         size = chance.choice((0, 40, 63, 64, 86, 200)) if chance.random() < 0.15 else chance.randrange(1, 12)
         text = bytes(chance.choices(b"abcdefghij-0123456789", k=size))
-        if chance.random() < 0.05:
+        if chance.random() < 0.05 and (not self._plain or path.startswith(_IN_NO_RECORD)):
             text += chance.choice(("é", "漢字", "🙂", "\x7f", "\x00")).encode()
         return self._length(len(text)) + text
 

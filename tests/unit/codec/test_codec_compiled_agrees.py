@@ -43,3 +43,4 @@ def test_random_events_of_random_schemas_and_their_mutations(seed: int) -> None:
     assert len(tally.kinds) == 5
     assert tally.rewritten > 50  # of most events with odd spellings an id is replaced, which counts on its own
     assert tally.kept > CASES / 200
+    assert tally.native > CASES / 300

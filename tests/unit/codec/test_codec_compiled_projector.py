@@ -47,7 +47,7 @@ def with_content(size_bytes: int) -> Event:
 
 def test_fits_the_port() -> None:
     projector: Projector = CompiledProjector(TOPIC, store())
-    assert isinstance(projector.project(0, 0, None, None), Undecodable)
+    assert [type(one) for one in projector.project_all(0, [0], [None], [None])] == [Undecodable]
 
 
 def test_a_schema_too_large_to_compile_is_left_to_the_reference(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ PROJECTOR = BothProjectors(TOPIC, store())
 
 def test_fits_the_port() -> None:
     projector: Projector = PROJECTOR
-    assert isinstance(projector.project(0, 0, None, None), Undecodable)
+    assert [type(one) for one in projector.project_all(0, [0], [None], [None])] == [Undecodable]
 
 
 @settings(max_examples=300, deadline=None)

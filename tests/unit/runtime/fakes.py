@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from tailrace.domain.kinds import ProjectionKind
 from tailrace.domain.ledger import LedgerEntry
-from tailrace.domain.projected import LaneItem, Projected, Undecodable, UndecodableReason, record_of
+from tailrace.domain.projected import LaneItem, Projected, Undecodable, UndecodableReason, one_by_one, record_of
 from tailrace.runtime.clock import Deadline
 from tailrace.runtime.offers import Offer
 from tailrace.runtime.ports import (
@@ -143,6 +143,11 @@ class FakeProjector:
 
     def __init__(self) -> None:
         self.projected: list[tuple[int, int]] = []
+
+    def project_all(
+        self, partition: int, offsets: Sequence[int], keys: Sequence[bytes | None], values: Sequence[bytes | None]
+    ) -> Sequence[Projected]:
+        return one_by_one(self.project, partition, offsets, keys, values)
 
     def project(self, partition: int, offset: int, key: bytes | None, value: bytes | None) -> Projected:
         self.projected.append((partition, offset))

@@ -33,6 +33,7 @@ def test_every_lane_is_in_the_budget_and_the_total_is_their_sum(tmp_path: Path) 
 
     assert [line.part for line in budget.lines] == [
         "process",
+        "machine code",
         "intake",
         "offers",
         "ledger",

@@ -1,0 +1,471 @@
+"""The machine code that projects a batch of events: an interpreter of two small programs, compiled by numba.
+
+    one event ── walk program ──> marks, slots ── outcome table ──> plans ── record programs ──> the records' bytes
+
+The walk program (`walk_program`) is what one writer schema means, the record programs (`record_program`) are what the
+rules plan. Both are tables of numbers, so this is compiled once for all schemas, and kept on disk by numba.
+
+An event is refused by leaving its number of records at 0: for anything that is not canonical, not valid, not plain, or
+simply not provided for here. Nothing is decided about such an event; the functions in Python are asked instead. So
+what has to hold is only that an event which *is* taken gives the bytes that they give.
+
+Events are read where Python has them, by address: nothing is copied before it is known to be part of a record, so an
+event with a large conversation costs what it would without. Every read is below the event's end, which is checked
+first; the caller keeps the events alive. The interpreter lock is released meanwhile. Any thread.
+
+Operations are constants of this file and no other, because numba keeps compiled code as long as this file is the same.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+# The walk. Behind each name its operands.
+END: Final = 0  # the event has to end here
+MARK: Final = 1  # number: keep the position
+TEXT: Final = 2
+IDENTIFIER: Final = 3  # a text within the grammar
+BYTES: Final = 4
+REFERENCE: Final = 5  # table: a text in which table[the enum before] forbids classes of characters
+FIXED: Final = 6  # bytes
+INT: Final = 7
+LONG: Final = 8
+BOOLEAN: Final = 9
+ENUM: Final = 10  # table, symbols: table[index] is what to keep of it, or below 0 to refuse
+BRANCH: Final = 11  # branches, then where to go for each, below 0 to refuse
+JUMP: Final = 12  # where to
+ITEMS: Final = 13  # where to go when there are none: the count of a block
+NEXT: Final = 14  # where an item begins
+CLOSE: Final = 15  # there is no second block
+KEEP_TEXT: Final = 16  # slot: where the text before begins behind its length
+KEEP_ENUM: Final = 17  # slot: what the enum before gave
+
+# A record. Behind each name its operands.
+FINISH: Final = 0
+CONSTANT: Final = 1  # first, last: of the pool
+COPY: Final = 2  # mark, bytes behind it, mark
+EVENT_ID: Final = 3
+OFFSET: Final = 4
+ID_SIZE: Final = 5  # bytes: the length of a text of so many bytes and the event id
+SOURCE: Final = 6  # the partition as records name it
+PLACE: Final = 7  # the place on Kafka as a text
+TAIL: Final = 8  # what depends on the sink begins here
+
+MARKS: Final = 512
+"""The most fields of an event, and one."""
+
+DEEPEST: Final = 16
+"""The most loops within loops."""
+
+ID_SLOT, RUN_SLOT, AGENT_SLOT, FAMILY_SLOT, COST_SLOT, SLOTS = 0, 1, 2, 3, 4, 5
+
+SLASH: Final = 2
+FOREIGN: Final = 1
+ANY: Final = 255
+"""Classes of characters: outside the grammar, the slash, and every one of them."""
+
+LONGEST_IDENTIFIER: Final = 200
+
+RESERVE_BYTES: Final = 64
+"""More than a single number takes."""
+
+_BYTE: Final = np.uint8(0x80)
+_HIGH_BITS: Final = np.uint64(0x8080808080808080)
+
+
+@intrinsic
+def _byte(_context: Any, address: Any) -> Any:  # noqa: ARG001 - its type is declared below
+    def generate(_target: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.load(builder.inttoptr(args[0], cgutils.voidptr_t))
+
+    return types.uint8(types.int64), generate
+
+
+@intrinsic
+def _word(_context: Any, address: Any) -> Any:  # noqa: ARG001 - its type is declared below
+    def generate(_target: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.load(builder.inttoptr(args[0], ir.IntType(64).as_pointer()), align=1)
+
+    return types.uint64(types.int64), generate
+
+
+@intrinsic
+def _copy(_context: Any, to: Any, source: Any, size: Any) -> Any:  # noqa: ARG001 - their types are declared below
+    def generate(target: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        to, source = (builder.inttoptr(address, cgutils.voidptr_t) for address in args[:2])
+        cgutils.raw_memcpy(builder, to, source, args[2], 1)
+        return target.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), generate
+
+
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    try:
+        return njit(nogil=True, cache=True)(function)
+    except RuntimeError:
+        # Neither beside this file nor under the user's directory can anything be kept: compiled anew each time.
+        return njit(nogil=True)(function)
+
+
+@njit(inline="always")
+def _is_ascii(first: int, last: int) -> Any:
+    high = np.uint64(0)
+    at = first
+    while at + 8 <= last:
+        high |= _word(at)
+        at += 8
+    while at < last:
+        high |= np.uint64(_byte(at))
+        at += 1
+    return high & _HIGH_BITS == 0
+
+
+@njit(inline="always")
+def _is_text(first: int, last: int) -> bool:
+    """Whether the bytes are UTF-8: shortest forms, no surrogates, nothing above U+10FFFF."""
+    at = first
+    while at < last:
+        lead = _byte(at)
+        if lead < 0x80:
+            at += 1
+            continue
+        if lead < 0xC2 or lead > 0xF4:
+            return False
+        size = 2 if lead < 0xE0 else (3 if lead < 0xF0 else 4)
+        if at + size > last:
+            return False
+        for more in range(1, size):
+            if _byte(at + more) & 0xC0 != 0x80:
+                return False
+        second = _byte(at + 1)
+        if (lead == 0xE0 and second < 0xA0) or (lead == 0xED and second > 0x9F):
+            return False
+        if (lead == 0xF0 and second < 0x90) or (lead == 0xF4 and second > 0x8F):
+            return False
+        at += size
+    return True
+
+
+@njit(inline="always")
+def _behind_varint(at: int, end: int) -> int:
+    """Behind the varint: below 0 if it is cut, longer than it has to be, or beyond 64 bits."""
+    size = 0
+    while at < end and size < 10:
+        one = _byte(at)
+        at += 1
+        size += 1
+        if one < 0x80:
+            if (size > 1 and one == 0) or (size == 10 and one > 1):
+                return -1
+            return at
+    return -1
+
+
+@njit(inline="always")
+def _number(first: int, last: int) -> Any:
+    bits = np.uint64(0)
+    shift = np.uint64(0)
+    for at in range(first, last):
+        bits |= np.uint64(_byte(at) & 0x7F) << shift
+        shift += np.uint64(7)
+    return np.int64(bits >> np.uint64(1)) ^ -np.int64(bits & np.uint64(1))
+
+
+@njit(inline="always")
+def _has(first: int, last: int, classes: Any, forbidden: int) -> bool:
+    """Whether a character of a forbidden class stands there."""
+    found = np.uint8(0)
+    for at in range(first, last):
+        found |= classes[_byte(at)]
+    return found & forbidden != 0
+
+
+@_compiled
+def walk(event: int, size: int, body: int, program: Any, tables: Any, classes: Any, marks: Any, slots: Any) -> bool:
+    """Whether the event is what the program says, canonical and plain to its last byte; fills marks and slots."""
+    counts = np.zeros(DEEPEST, np.int64)
+    end = event + size
+    at = event + body
+    pc = np.int64(0)
+    kept = np.int64(0)
+    text = np.int64(0)
+    depth = 0
+    while True:
+        operation = program[pc]
+        if operation == MARK:
+            marks[program[pc + 1]] = at
+            pc += 2
+        elif TEXT <= operation <= REFERENCE:
+            behind = _behind_varint(at, end)
+            if behind < 0:
+                return False
+            length = _number(at, behind)
+            if length < 0 or length > end - behind:
+                return False
+            text = behind
+            at = behind + length
+            pc += 1
+            if operation == IDENTIFIER:
+                if length > LONGEST_IDENTIFIER or _has(text, at, classes, FOREIGN):
+                    return False
+            elif operation == TEXT:
+                if not _is_ascii(text, at) and not _is_text(text, at):
+                    return False
+            elif operation == REFERENCE:
+                forbidden = tables[program[pc] + kept]
+                pc += 1
+                # An empty one tells nothing, and stays whatever its kind.
+                if length > 0 and (
+                    forbidden == ANY or length > LONGEST_IDENTIFIER or _has(text, at, classes, forbidden)
+                ):
+                    return False
+        elif operation == LONG:
+            at = _behind_varint(at, end)
+            if at < 0:
+                return False
+            pc += 1
+        elif operation == BRANCH:
+            if at >= end:
+                return False
+            index = np.int64(_byte(at))
+            if index & 0x81 or index >> 1 >= program[pc + 1]:
+                return False
+            at += 1
+            pc = np.int64(program[pc + 2 + (index >> 1)])
+            if pc < 0:
+                return False
+        elif operation == JUMP:
+            pc = np.int64(program[pc + 1])
+        elif operation == ENUM:
+            if at >= end:
+                return False
+            index = np.int64(_byte(at))
+            if index & 0x81 or index >> 1 >= program[pc + 2]:
+                return False
+            at += 1
+            kept = np.int64(tables[program[pc + 1] + (index >> 1)])
+            if kept < 0:
+                return False
+            pc += 3
+        elif operation == KEEP_TEXT:
+            slots[program[pc + 1]] = text
+            pc += 2
+        elif operation == KEEP_ENUM:
+            slots[program[pc + 1]] = kept
+            pc += 2
+        elif operation == BOOLEAN:
+            if at >= end or _byte(at) > 1:
+                return False
+            at += 1
+            pc += 1
+        elif operation == INT:
+            behind = _behind_varint(at, end)
+            if behind < 0:
+                return False
+            number = _number(at, behind)
+            if number < -(2**31) or number >= 2**31:
+                return False
+            at = behind
+            pc += 1
+        elif operation == FIXED:
+            if program[pc + 1] > end - at:
+                return False
+            at += program[pc + 1]
+            pc += 2
+        elif operation == ITEMS:
+            behind = _behind_varint(at, end)
+            if behind < 0:
+                return False
+            count = _number(at, behind)
+            at = behind
+            if count == 0:
+                pc = np.int64(program[pc + 1])
+            elif count < 0 or count > end - at or depth == DEEPEST:
+                # A block that names its size, or more items than bytes.
+                return False
+            else:
+                counts[depth] = count
+                depth += 1
+                pc += 2
+        elif operation == NEXT:
+            counts[depth - 1] -= 1
+            if counts[depth - 1] > 0:
+                pc = np.int64(program[pc + 1])
+            else:
+                depth -= 1
+                pc += 2
+        elif operation == CLOSE:
+            if at >= end or _byte(at) != 0:
+                return False
+            at += 1
+            pc += 1
+        else:
+            return bool(at == end)
+
+
+@njit(inline="always")
+def _put_number(out: Any, at: int, value: int) -> int:
+    bits = np.uint64((value << 1) ^ (value >> 63))
+    while bits >= np.uint64(0x80):
+        out[at] = np.uint8(bits & np.uint64(0x7F)) | _BYTE
+        bits >>= np.uint64(7)
+        at += 1
+    out[at] = np.uint8(bits)
+    return at + 1
+
+
+@njit(inline="always")
+def _put_digits(out: Any, at: int, digits: int, value: int) -> int:
+    for place in range(digits):
+        out[at + digits - 1 - place] = np.uint8(48 + value % 10)
+        value //= 10
+    return at + digits
+
+
+@_compiled
+def put_record(
+    pc: int, pieces: Any, pool: Any, marks: Any, event_id: Any, place: Any, offset: int, out: Any, at: int
+) -> Any:
+    """One record written to `out` from `at` on: where it ends, and where its tail begins; below 0 for want of room."""
+    source, archive = place
+    id_first, id_size = event_id
+    to: Any = np.int64(out.ctypes.data)
+    room: Any = len(out) - RESERVE_BYTES
+    tail = at
+    while True:
+        operation = pieces[pc]
+        if operation == COPY:
+            first = marks[pieces[pc + 1]] + pieces[pc + 2]
+            size = marks[pieces[pc + 3]] - first
+            if at + size > room:
+                return -1, 0
+            _copy(to + at, first, size)
+            at += size
+            pc += 4
+        elif operation == CONSTANT:
+            size = int(pieces[pc + 2]) - int(pieces[pc + 1])
+            if at + size > room:
+                return -1, 0
+            _copy(to + at, np.int64(pool.ctypes.data) + pieces[pc + 1], size)
+            at += size
+            pc += 3
+        elif operation == EVENT_ID:
+            if at + id_size > room:
+                return -1, 0
+            _copy(to + at, id_first, id_size)
+            at += id_size
+            pc += 1
+        elif operation == ID_SIZE:
+            if at > room:
+                return -1, 0
+            at = _put_number(out, at, pieces[pc + 1] + id_size)
+            pc += 2
+        elif operation == SOURCE:
+            if at + len(source) > room:
+                return -1, 0
+            _copy(to + at, np.int64(source.ctypes.data), len(source))
+            at += len(source)
+            pc += 1
+        elif operation == OFFSET:
+            if at > room:
+                return -1, 0
+            at = _put_number(out, at, offset)
+            pc += 1
+        elif operation == PLACE:
+            if at + len(archive) > room:
+                return -1, 0
+            digits = 1
+            rest = offset
+            while rest >= 10:
+                rest //= 10
+                digits += 1
+            at = _put_number(out, at, len(archive) + digits)
+            _copy(to + at, np.int64(archive.ctypes.data), len(archive))
+            at = _put_digits(out, at + len(archive), digits, offset)
+            pc += 1
+        elif operation == TAIL:
+            tail = at
+            pc += 1
+        else:
+            return at, tail
+
+
+@njit(inline="always")
+def _ending(first: int, last: int, terminal: int, endings: Any, ending_places: Any) -> int:
+    """The number of the kind that ends a run; of any other kind the terminal flag."""
+    for kind in range(len(ending_places) - 1):
+        begin = ending_places[kind]
+        if last - first == ending_places[kind + 1] - begin:
+            same = True
+            for at in range(last - first):
+                if _byte(first + at) != endings[begin + at]:
+                    same = False
+                    break
+            if same:
+                return kind + 2
+    return terminal
+
+
+@_compiled
+def project(
+    batch: Any, begin: int, max_size: int, walking: Any, planning: Any, place: Any, out: Any, events: Any, records: Any
+) -> Any:
+    """Project the events from `begin` on, as far as `out` has room: behind the last, records written, and bytes.
+
+    `batch` holds addresses, sizes and offsets. Per event: records (0: refused), and where in it run id and agent id
+    begin and end, and its family. Per record: first and last byte in `out`, plan, and bytes before the tail.
+    """
+    addresses, sizes, offsets = batch
+    frame, program, tables, classes = walking
+    facts, outcomes, endings, ending_places, plans, pieces, pool = planning
+    kind_mark, terminal_mark, journal_mark, usage_mark, id_mark, run_mark, agent_mark = facts
+    marks = np.zeros(MARKS, np.int64)
+    slots = np.zeros(SLOTS, np.int64)
+    filled = row = 0
+    for number in range(begin, len(addresses)):
+        event, size = addresses[number], sizes[number]
+        events[number, 0] = 0
+        framed = len(frame) <= size <= max_size and offsets[number] >= 0
+        for at in range(len(frame)):
+            framed = framed and _byte(event + at) == frame[at]
+        slots[COST_SLOT] = -1
+        if not framed or not walk(event, size, len(frame), program, tables, classes, marks, slots):
+            continue
+        terminal = np.int64(_byte(marks[terminal_mark]))
+        ending = _ending(marks[kind_mark], marks[kind_mark + 1], terminal, endings, ending_places)
+        usage = 1 if _byte(marks[usage_mark]) != 0 else 0
+        outcome = outcomes[slots[FAMILY_SLOT], ending, usage, slots[COST_SLOT] + 1]
+        has_journal = _byte(marks[journal_mark]) != 0
+        event_id = (slots[ID_SLOT], marks[id_mark + 1] - slots[ID_SLOT])
+        at, written = filled, 0
+        for _ in range(outcome[0]):
+            plan = outcome[1 + written]
+            # By the journal, and without one usage by its own event and all else by its place on Kafka.
+            form = 0 if has_journal else (1 if plans[plan, 3] else 2)
+            last, tail = put_record(plans[plan, form], pieces, pool, marks, event_id, place, offsets[number], out, at)
+            if last < 0:
+                break
+            records[row + written, 0] = at
+            records[row + written, 1] = last
+            records[row + written, 2] = plan
+            records[row + written, 3] = tail - at
+            at = last
+            written += 1
+        if written < outcome[0]:
+            if number > begin:
+                return number, row, filled
+            continue  # one event alone is too much
+        filled = at
+        row += written
+        events[number, 0] = written
+        events[number, 1] = slots[RUN_SLOT] - event
+        events[number, 2] = marks[run_mark + 1] - event
+        events[number, 3] = slots[AGENT_SLOT] - event
+        events[number, 4] = marks[agent_mark + 1] - event
+        events[number, 5] = slots[FAMILY_SLOT]
+    return len(addresses), row, filled

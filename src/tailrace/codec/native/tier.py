@@ -1,0 +1,140 @@
+"""The machine code beside the generated functions: made ready while they work, and asked first from then on.
+
+    getting ready, in a thread of its own ──> ready
+                └── no numba, or it fails ──> never
+
+Getting ready takes a third of a second where numba has kept the code on disk, and five seconds where it has to compile
+it. It begins when the projector is made, since a worker then waits for its group: among threads that have much to do
+the same takes ten times as long [measured].
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from tailrace.codec.compiled_records import Places, Rules
+from tailrace.codec.record_layout import RecordLayout
+from tailrace.codec.reference_walker import RecordStep
+from tailrace.codec.schema_tree import Record
+from tailrace.domain.identifiers import IdentifierPolicy
+from tailrace.domain.projected import ProjectedRecord
+
+if TYPE_CHECKING:
+    from tailrace.codec.native.batch import NativeProjection
+    from tailrace.codec.native.walk_program import NotNative
+
+Projections = tuple[ProjectedRecord, ...]
+
+
+class NativeTier:
+    """Projects the events of every writer schema it was told of. Any thread.
+
+    `on_ready` is called once, with an empty text, or with the reason why there will be no machine code.
+    """
+
+    def __init__(
+        self,
+        layout: RecordLayout,
+        rules: Rules,
+        event: Record,
+        policy: IdentifierPolicy,
+        *,
+        keep_content: bool,
+        on_ready: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._layout = layout
+        self._rules = rules
+        self._event = event
+        self._policy = policy
+        self._keep_content = keep_content
+        self._on_ready = on_ready
+        self._places = Places(layout)
+        self._lock = threading.Lock()
+        self._new: dict[bytes, RecordStep] = {}
+        self._made: dict[bytes, NativeProjection | NotNative] = {}
+        # Replaced as a whole, so that readers need no lock.
+        self._ready: tuple[NativeProjection, ...] = ()
+        self._is_ready = False
+        # Not a daemon: the process must not end while the compiler is at work.
+        self._thread = threading.Thread(target=self._get_ready, name="native-projection")
+
+    def begin(self) -> None:
+        """Get ready in the background; once."""
+        self._thread.start()
+
+    def learn(self, frame: bytes, step: RecordStep) -> None:
+        """From now on events behind this frame are for us to project as well. Waits for nothing."""
+        with self._lock:
+            self._new[frame] = step
+        if self._is_ready:
+            self._make_new()
+
+    def wait(self) -> None:
+        """Return when it is ready, or never will be. Only tests and measurements have a reason to."""
+        self._thread.join()
+
+    @property
+    def frames(self) -> frozenset[bytes]:
+        """The frames whose events are projected here."""
+        return frozenset(frame for frame, made in self._made.items() if made in self._ready)
+
+    def project(
+        self, partition: int, offsets: Sequence[int], values: Sequence[bytes | None], max_event_bytes: int
+    ) -> list[Projections | None] | None:
+        """The records of each event, None for one that is to be projected elsewhere; None for all while not ready."""
+        ready = self._ready
+        if not ready:
+            return None
+        # Without a value there is no frame, either.
+        there = [b"" if value is None else value for value in values]
+        first, *others = ready
+        out = first.project(partition, offsets, there, max_event_bytes)
+        for projection in others:
+            places = [place for place, records in enumerate(out) if records is None]
+            its_offsets, its_values = [offsets[place] for place in places], [there[place] for place in places]
+            made = projection.project(partition, its_offsets, its_values, max_event_bytes)
+            for place, records in zip(places, made, strict=True):
+                out[place] = records
+        return out
+
+    def _get_ready(self) -> None:
+        try:
+            from tailrace.codec.native.batch import NativeProjection  # noqa: PLC0415 - loads the compiler
+
+            self._make_new()
+            for projection in self._made.values():
+                if isinstance(projection, NativeProjection):
+                    projection.project(0, [0], [b""], 0)  # which is when numba compiles
+        except ImportError:
+            self._on_ready("numba_is_not_installed")
+        except Exception as error:  # noqa: BLE001 - whatever a compiler can meet, the functions in Python go on
+            self._on_ready(type(error).__name__)
+        else:
+            self._is_ready = True
+            self._make_new()
+            self._on_ready("")
+
+    def _make_new(self) -> None:
+        """Make what was learned and is not made yet, and let it be asked once the kernel is compiled."""
+        from tailrace.codec.native.batch import NativeProjection  # noqa: PLC0415 - loads the compiler
+
+        while (one := self._next()) is not None:
+            frame, step = one
+            made = NativeProjection.of(
+                self._layout,
+                self._rules,
+                self._event,
+                self._policy,
+                places=self._places,
+                frame=frame,
+                step=step,
+                keep_content=self._keep_content,
+            )
+            with self._lock:
+                self._made = {**self._made, frame: made}
+        if self._is_ready:
+            self._ready = tuple(made for made in self._made.values() if isinstance(made, NativeProjection))
+
+    def _next(self) -> tuple[bytes, RecordStep] | None:
+        with self._lock:
+            return self._new.popitem() if self._new else None

@@ -1,0 +1,222 @@
+"""Machine code takes what the generated functions take, as they do, or leaves it to them."""
+
+import builtins
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from tailrace.codec.compiled_projector import CompiledProjector
+from tailrace.codec.native import batch
+from tailrace.codec.reference_projector import DEFAULT_MAX_EVENT_BYTES
+from tailrace.domain.identifiers import IdentifierPolicy, RefTreatment
+from tailrace.domain.projected import Projected, Undecodable
+from tailrace.synthetic import SyntheticEvents
+from tests.unit.codec.spelling import MUTATIONS
+from tests.unit.codec.written import COST, MINIMAL, USAGE, Event, frame, framed, schema_json, store, store_with, write
+
+TOPIC = "agent.events"
+
+PLAIN: Event = {
+    **MINIMAL,
+    "subject_ref": {"kind": "run", "id": "run-1"},
+    "source": {"kind": "host", "id": "host-1"},
+    "policy_refs": [],
+}
+"""An event in which no identifier has to be replaced."""
+
+
+CONTENT: Event = {"thread_id": "t", "turn_number": 0, "input_messages": b"[]", "output_messages": b"[]"}
+
+
+def ready(**more: Any) -> CompiledProjector:
+    projector = CompiledProjector(TOPIC, more.pop("schemas", None) or store(), native=True, **more)
+    assert projector.native is not None
+    projector.native.wait()
+    return projector
+
+
+def taken(
+    projector: CompiledProjector, *values: bytes | None, max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES
+) -> list[bool]:
+    """Which of them are projected in machine code."""
+    assert projector.native is not None
+    made = projector.native.project(0, range(len(values)), values, max_event_bytes)
+    assert made is not None
+    return [records is not None for records in made]
+
+
+def both(projector: CompiledProjector, values: Sequence[bytes | None], partition: int = 3) -> list[Projected]:
+    """What comes of all at once; one by one the same has to come."""
+    offsets = range(2**40, 2**40 + len(values))
+    keys = [b"key"] * len(values)
+    made = list(projector.project_all(partition, offsets, keys, values))
+    assert made == [projector.project(partition, *one) for one in zip(offsets, keys, values, strict=True)]
+    return made
+
+
+def test_the_generator_s_events_are_all_taken() -> None:
+    projector = ready()
+    values = [event.value for event in SyntheticEvents(seed=3).take(2_000)]
+    made = both(projector, values)
+    assert all(taken(projector, *values))
+    assert {len(records) for records in made if isinstance(records, tuple)} == {1, 2}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_mutation_is_taken_that_the_functions_refuse(seed: int) -> None:
+    chance = Random(seed)
+    projector = ready()
+    events = [event.value or b"" for event in SyntheticEvents(seed=seed, min_event_bytes=600).take(400)]
+    names = list(MUTATIONS)
+    values = [MUTATIONS[names[number % len(names)]](chance, chance.choice(events)) for number in range(5_000)]
+    both(projector, values)
+    share = sum(taken(projector, *values)) / len(values)
+    assert 0.02 < share < 0.9, "mutations nearly always, or hardly ever, go unnoticed"
+
+
+def test_whatever_is_cut_off_is_refused() -> None:
+    """At every place, also where the next event's bytes happen to stand behind it."""
+    projector = ready()
+    value = framed(
+        {**PLAIN, "tags": ["größer", "漢字"], "policy_refs": [{"kind": "redaction", "id": ""}], "usage": USAGE}
+    )
+    cuts = [value[:size] for size in range(len(value))]
+    assert not any(taken(projector, *cuts))
+    assert all(isinstance(made, Undecodable) for made in both(projector, cuts))
+
+
+@pytest.mark.parametrize(
+    ("text", "valid"),
+    [
+        (b"\xc3\xbc", True),
+        (b"\xe2\x82\xac", True),
+        (b"\xf0\x9f\x99\x82", True),
+        (b"\xef\xbf\xbf", True),
+        (b"\xf4\x8f\xbf\xbf", True),
+        (b"\x80", False),
+        (b"\xc0\x80", False),  # a longer form of an ASCII character
+        (b"\xc1\xbf", False),
+        (b"\xe0\x9f\xbf", False),
+        (b"\xed\xa0\x80", False),  # a surrogate
+        (b"\xf0\x8f\xbf\xbf", False),
+        (b"\xf4\x90\x80\x80", False),  # above U+10FFFF
+        (b"\xf5\x80\x80\x80", False),
+        (b"\xe2\x82", False),
+        (b"\xc3", False),
+        (b"\xc3\x28", False),
+    ],
+)
+@pytest.mark.parametrize("before", [b"", b"1234567", b"a long text before it, of more than eight bytes"])
+def test_texts_are_utf_8(text: bytes, valid: bool, before: bytes) -> None:
+    projector = ready()
+    mark = "X" * (len(before) + len(text))
+    value = framed({**PLAIN, "tags": [mark, "behind"]}).replace(mark.encode(), before + text)
+    (made,) = both(projector, [value])
+    assert isinstance(made, tuple) is valid
+    assert taken(projector, value) == [valid]
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_taken"),
+    [
+        ({}, True),
+        ({"agent_id": "somebody@example.org"}, False),
+        ({"agent_id": "a" * 200}, True),
+        ({"agent_id": "a" * 201}, False),
+        ({"agent_id": ""}, True),
+        ({"source": {"kind": "user", "id": "u"}}, False),
+        ({"source": {"kind": "user", "id": ""}}, True),
+        ({"source": {"kind": "host", "id": "a/b"}}, False),
+        ({"subject_ref": {"kind": "run", "id": "a/b"}}, True),
+        ({"policy_refs": [{"kind": "redaction", "id": "a"}, {"kind": "redaction", "id": "a/b"}]}, False),
+        ({"policy_refs": [{"kind": "redaction", "id": "a"}, {"kind": "redaction", "id": "a.b"}]}, True),
+        ({"cost": {**COST, "currency": "a dollar"}}, False),
+        ({"tags": ["anything goes, even somebody@example.org"]}, True),
+    ],
+    ids=str,
+)
+def test_an_identifier_that_has_to_be_replaced_is_left_to_others(changed: Event, is_taken: bool) -> None:
+    projector = ready()
+    value = framed({**PLAIN, **changed})
+    both(projector, [value])
+    assert taken(projector, value) == [is_taken]
+
+
+def test_the_operator_s_policy_counts() -> None:
+    value = framed({**PLAIN, "source": {"kind": "user", "id": "u"}})
+    kept = IdentifierPolicy(refs={"source.user": RefTreatment.KEEP})
+    hashed = IdentifierPolicy(refs={"source.host": RefTreatment.HASH})
+    assert taken(ready(identifiers=kept), value) == [True]
+    assert taken(ready(identifiers=hashed), framed(PLAIN)) == [False]
+
+
+def test_what_is_no_event_is_left_to_others() -> None:
+    projector = ready()
+    values = [None, b"", b"\xc3", framed(PLAIN)[:10], framed(PLAIN), b"\x00\x00\x00\x00\x01", None]
+    made = both(projector, values)
+    assert [isinstance(one, tuple) for one in made] == [False] * 4 + [True] + [False] * 2
+    assert taken(projector, framed(PLAIN), max_event_bytes=len(framed(PLAIN))) == [True]
+    assert taken(projector, framed(PLAIN), max_event_bytes=len(framed(PLAIN)) - 1) == [False]
+
+
+def test_events_of_several_schemas_in_one_batch(tmp_path: Path) -> None:
+    """Each schema's frame is learned when its first event comes."""
+    other = schema_json("agent_event")
+    other["fields"].append({"name": "added", "type": {"type": "map", "values": "double"}, "default": {}})
+    projector = ready(schemas=store_with(tmp_path, other=other))
+    theirs = frame(other) + write(other, {**PLAIN, "added": {"a": 1.5}})
+    both(projector, [framed(PLAIN), theirs, framed(PLAIN), theirs, theirs])
+    assert projector.native is not None
+    assert projector.native.frames == {frame(other), frame(schema_json("agent_event"))}
+    assert taken(projector, theirs, framed(PLAIN)) == [True, True]
+
+
+def test_content_comes_along_where_it_is_kept() -> None:
+    with_content = framed({**PLAIN, "content": CONTENT})
+    keeping = ready(keep_content=True)
+    assert taken(keeping, with_content, framed(PLAIN)) == [False, True]
+    kept, plain = both(keeping, [with_content, framed(PLAIN)])
+    assert isinstance(kept, tuple)
+    assert isinstance(plain, tuple)
+    assert (kept[0].event, plain[0].event) == (with_content, None)
+    assert taken(ready(), with_content) == [True]
+
+
+def test_records_that_do_not_fit_at_once_take_more_calls() -> None:
+    projector = ready(max_event_bytes=4 * batch.OUT_BYTES)
+    # Half a megabyte each, of which no two have room; then more than there is room for at all.
+    large = [{"kind": "redaction", "id": "r" * 200}] * (batch.OUT_BYTES // 2 // 203)
+    values = [framed({**PLAIN, "policy_refs": large * times}) for times in (1, 1, 1, 3, 1)]
+    assert taken(projector, *values, max_event_bytes=4 * batch.OUT_BYTES) == [True, True, True, False, True]
+    assert all(isinstance(made, tuple) for made in both(projector, values))
+
+
+def test_places_and_offsets_of_any_length() -> None:
+    projector = ready()
+    value = framed(PLAIN)
+    for offset in (0, 9, 10, 63, 64, 10**6, 2**31, 2**62, 2**63 - 1):
+        made = projector.project_all(1234, [offset], [None], [value])
+        assert list(made) == [projector.project(1234, offset, None, value)]
+
+
+def test_without_numba_generated_functions_do_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    imported = builtins.__import__
+
+    def refuse(name: str, *arguments: Any, **named: Any) -> Any:
+        if name.startswith(("numba", "tailrace.codec.native.batch")):
+            raise ImportError(name)
+        return imported(name, *arguments, **named)
+
+    for name in [name for name in sys.modules if name.startswith("tailrace.codec.native.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    said: list[str] = []
+    projector = ready(on_native=said.append)
+    assert said == ["numba_is_not_installed"]
+    (made,) = projector.project_all(0, [1], [None], [framed(PLAIN)])
+    assert made == projector.project(0, 1, None, framed(PLAIN))
+    assert isinstance(made, tuple)
