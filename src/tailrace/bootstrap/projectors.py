@@ -26,13 +26,7 @@ def make_projector(settings: Settings, schemas: SchemaStore, logger: StructuredL
         keep_content=keep_content,
         identifiers=identifiers,
         native=settings.worker.projector == "native",
-        on_native=lambda reason: logger.event(
-            "events are projected by generated Python, without machine code"
-            if reason
-            else "events are projected in machine code from now on",
-            level="info",
-            **({"detail": reason} if reason else {}),
-        ),
+        on_native=lambda reason: _tell(logger, reason),
         on_out_of_reach=lambda frame: logger.event(
             "a writer schema is too large to compile: its events are read by the reference projector",
             level="warning",
@@ -43,3 +37,10 @@ def make_projector(settings: Settings, schemas: SchemaStore, logger: StructuredL
             level="error",
         ),
     )
+
+
+def _tell(logger: StructuredLog, reason: str) -> None:
+    if reason:
+        logger.event("events are projected by generated Python, without machine code", detail=reason)
+    else:
+        logger.event("events are projected in machine code from now on")

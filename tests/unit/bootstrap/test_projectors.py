@@ -33,7 +33,13 @@ def settings(content: dict[str, str] | None = None, **worker: Any) -> Settings:
 
 
 @pytest.mark.parametrize(
-    ("named", "kind"), [({}, CompiledProjector), ({"projector": "reference"}, ReferenceProjector)], ids=str
+    ("named", "kind"),
+    [
+        ({}, CompiledProjector),
+        ({"projector": "compiled"}, CompiledProjector),
+        ({"projector": "reference"}, ReferenceProjector),
+    ],
+    ids=str,
 )
 def test_the_settings_choose(named: dict[str, str], kind: type) -> None:
     log = StructuredLog("info", "json", io.StringIO(), now=system_now)
@@ -61,7 +67,9 @@ def test_a_schema_out_of_reach_is_one_line(tmp_path: Path) -> None:
     writer["fields"] += added
     lines = io.StringIO()
     projector = make_projector(
-        settings(), store_with(tmp_path, large=writer), StructuredLog("info", "json", lines, now=system_now)
+        settings(projector="compiled"),
+        store_with(tmp_path, large=writer),
+        StructuredLog("info", "json", lines, now=system_now),
     )
     for offset in range(2):
         (projected,) = projector.project_all(0, [offset], [None], [frame(writer) + body])
@@ -70,3 +78,20 @@ def test_a_schema_out_of_reach_is_one_line(tmp_path: Path) -> None:
     assert line["event"] == "a writer schema is too large to compile: its events are read by the reference projector"
     assert line["level"] == "warning"
     assert line["detail"] == f"frame.{frame(writer).hex()}"
+
+
+def test_the_log_says_when_events_are_projected_in_machine_code() -> None:
+    lines = io.StringIO()
+    projector = make_projector(settings(), store(), StructuredLog("info", "json", lines, now=system_now))
+    assert isinstance(projector, CompiledProjector)
+    assert projector.native is not None
+    projector.native.wait()
+    (line,) = map(json.loads, lines.getvalue().splitlines())
+    assert line["event"] == "events are projected in machine code from now on"
+
+
+def test_machine_code_can_be_ruled_out() -> None:
+    log = StructuredLog("info", "json", io.StringIO(), now=system_now)
+    projector = make_projector(settings(projector="compiled"), store(), log)
+    assert isinstance(projector, CompiledProjector)
+    assert projector.native is None

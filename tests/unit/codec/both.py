@@ -14,13 +14,14 @@ class BothProjectors:
 
     def __init__(self, events_topic: str, schemas: SchemaStore, **more: Any) -> None:
         self._reference = ReferenceProjector(events_topic, schemas, **more)
-        self.compiled = CompiledProjector(events_topic, schemas, native=True, **more)
-        assert self.compiled.native is not None
-        self.compiled.native.wait()
+        self.compiled = CompiledProjector(events_topic, schemas, **more)
+        self._native = CompiledProjector(events_topic, schemas, native=True, **more)
+        assert self._native.native is not None
+        self._native.native.wait()
 
     @property
     def usage_ignored(self) -> int:
-        assert self.compiled.usage_ignored == self._reference.usage_ignored
+        assert self.compiled.usage_ignored == self._native.usage_ignored == self._reference.usage_ignored
         return self._reference.usage_ignored
 
     def project(self, partition: int, offset: int, key: bytes | None, value: bytes | None) -> Projected:
@@ -33,4 +34,4 @@ class BothProjectors:
     def project_all(
         self, partition: int, offsets: Sequence[int], keys: Sequence[bytes | None], values: Sequence[bytes | None]
     ) -> Sequence[Projected]:
-        return self.compiled.project_all(partition, offsets, keys, values)
+        return self._native.project_all(partition, offsets, keys, values)
