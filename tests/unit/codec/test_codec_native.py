@@ -12,7 +12,7 @@ import pytest
 from tailrace.codec.compiled_projector import CompiledProjector
 from tailrace.codec.native import batch
 from tailrace.codec.reference_projector import DEFAULT_MAX_EVENT_BYTES
-from tailrace.domain.identifiers import IdentifierPolicy, RefTreatment
+from tailrace.domain.identifiers import IDENTIFIER_CHARACTERS, IdentifierPolicy, RefTreatment
 from tailrace.domain.projected import Projected, Undecodable
 from tailrace.synthetic import SyntheticEvents
 from tests.unit.codec.spelling import MUTATIONS
@@ -144,6 +144,17 @@ def test_an_identifier_that_has_to_be_replaced_is_left_to_others(changed: Event,
     value = framed({**PLAIN, **changed})
     both(projector, [value])
     assert taken(projector, value) == [is_taken]
+
+
+@pytest.mark.parametrize("place", [0, 3, 7, 8, 15, 16, 20, 23])
+@pytest.mark.parametrize("size", [1, 6, 7, 8, 9, 16, 17, 24])
+def test_every_character_in_every_place_is_held_to_the_grammar(place: int, size: int) -> None:
+    """Eight are looked at together, so that each place of eight has to be right about each character."""
+    projector = ready()
+    before = framed({**PLAIN, "agent_id": "Z" * size})
+    at = before.index(b"Z" * size) + min(place, size - 1)
+    values = [before[:at] + bytes((character,)) + before[at + 1 :] for character in range(256)]
+    assert taken(projector, *values) == [character in IDENTIFIER_CHARACTERS for character in range(256)]
 
 
 def test_the_operator_s_policy_counts() -> None:

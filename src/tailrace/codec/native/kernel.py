@@ -76,6 +76,7 @@ RESERVE_BYTES: Final = 64
 
 _BYTE: Final = np.uint8(0x80)
 _HIGH_BITS: Final = np.uint64(0x8080808080808080)
+_ZEROS: Final = np.uint64(0x3030303030303030)
 
 
 @intrinsic
@@ -123,6 +124,52 @@ def _is_ascii(first: int, last: int) -> Any:
         high |= np.uint64(_byte(at))
         at += 1
     return high & _HIGH_BITS == 0
+
+
+@njit(inline="always")
+def _has(first: int, last: int, classes: Any, forbidden: int) -> bool:
+    """Whether a character of a forbidden class stands there."""
+    found = np.uint8(0)
+    for at in range(first, last):
+        found |= classes[_byte(at)]
+    return found & forbidden != 0
+
+
+@njit(inline="always")
+def _foreign(word: Any) -> Any:
+    """A bit for each of eight characters that is outside the grammar; all are below 0x80.
+
+    Adding 0x80 - n to a byte sets its high bit if it is n or more. The grammar is `-` to `:`, which has dot, slash and
+    digits in it, the letters, which are `a` to `z` once bit 0x20 is set, and the underscore.
+    """
+    letter = word | np.uint64(0x2020202020202020)
+    is_sign = (word + np.uint64(0x5353535353535353)) & ~(word + np.uint64(0x4545454545454545))
+    is_letter = (letter + np.uint64(0x1F1F1F1F1F1F1F1F)) & ~(letter + np.uint64(0x0505050505050505))
+    other = (word ^ np.uint64(0x5F5F5F5F5F5F5F5F)) + np.uint64(0x7F7F7F7F7F7F7F7F)
+    return other & ~(is_sign | is_letter) & _HIGH_BITS
+
+
+@njit(inline="always")
+def _is_identifier(first: int, last: int) -> bool:
+    """Whether every character is within the grammar: eight at a time, the last eight once more where they overlap.
+
+    Of a shorter text the bytes before it are read as well, which are there, and made zeros of the grammar.
+    """
+    size = last - first
+    if size == 0:
+        return True
+    if size < 8:
+        word = _word(last - 8) >> np.uint64(64 - 8 * size) | _ZEROS << np.uint64(8 * size)
+        return word & _HIGH_BITS == 0 and _foreign(word) == 0
+    high = found = np.uint64(0)
+    at = first
+    while at + 8 < last:
+        word = _word(at)
+        high |= word
+        found |= _foreign(word & ~_HIGH_BITS)
+        at += 8
+    word = _word(last - 8)
+    return ((high | word) & _HIGH_BITS) == 0 and (found | _foreign(word & ~_HIGH_BITS)) == 0
 
 
 @njit(inline="always")
@@ -176,15 +223,6 @@ def _number(first: int, last: int) -> Any:
     return np.int64(bits >> np.uint64(1)) ^ -np.int64(bits & np.uint64(1))
 
 
-@njit(inline="always")
-def _has(first: int, last: int, classes: Any, forbidden: int) -> bool:
-    """Whether a character of a forbidden class stands there."""
-    found = np.uint8(0)
-    for at in range(first, last):
-        found |= classes[_byte(at)]
-    return found & forbidden != 0
-
-
 @_compiled
 def walk(event: int, size: int, body: int, program: Any, tables: Any, classes: Any, marks: Any, slots: Any) -> bool:
     """Whether the event is what the program says, canonical and plain to its last byte; fills marks and slots."""
@@ -211,7 +249,7 @@ def walk(event: int, size: int, body: int, program: Any, tables: Any, classes: A
             at = behind + length
             pc += 1
             if operation == IDENTIFIER:
-                if length > LONGEST_IDENTIFIER or _has(text, at, classes, FOREIGN):
+                if length > LONGEST_IDENTIFIER or not _is_identifier(text, at):
                     return False
             elif operation == TEXT:
                 if not _is_ascii(text, at) and not _is_text(text, at):
