@@ -1,11 +1,17 @@
 """Which projector a worker has, and what its log hears of it."""
 
+from typing import Final
+
 from tailrace.adapters.logs import StructuredLog
 from tailrace.codec.compiled_projector import CompiledProjector
 from tailrace.codec.reference_projector import ReferenceProjector
 from tailrace.codec.schemas import SchemaStore
 from tailrace.runtime.ports import Projector
 from tailrace.settings import Settings
+
+READY_WITHIN_S: Final = 2.0
+"""How long a worker puts off reading for machine code: four times what it takes to read it from disk on a slow machine.
+Where it has to be compiled first, the worker begins without."""
 
 
 def make_projector(settings: Settings, schemas: SchemaStore, logger: StructuredLog) -> Projector:
@@ -19,7 +25,7 @@ def make_projector(settings: Settings, schemas: SchemaStore, logger: StructuredL
         return ReferenceProjector(
             topic, schemas, max_event_bytes=max_event_bytes, keep_content=keep_content, identifiers=identifiers
         )
-    return CompiledProjector(
+    projector = CompiledProjector(
         topic,
         schemas,
         max_event_bytes=max_event_bytes,
@@ -37,6 +43,9 @@ def make_projector(settings: Settings, schemas: SchemaStore, logger: StructuredL
             level="error",
         ),
     )
+    if projector.native is not None:
+        projector.native.wait(READY_WITHIN_S)
+    return projector
 
 
 def _tell(logger: StructuredLog, reason: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, assert_never
+from typing import Annotated, Any, Final, assert_never
 
 import typer
 from rich.console import Console
@@ -20,11 +20,19 @@ from tailrace.cli.teaching import Teaching
 from tailrace.codec.schemas import SchemaStore
 from tailrace.domain.capture_record import ContentOnRecord, InlinePart, OmittedPart, PartOnRecord, ReferencedPart
 from tailrace.domain.errors import ConfigurationNeeded
+from tailrace.domain.identifiers import REF_KINDS, UNKEYED, RefTreatment
 from tailrace.domain.payload import PayloadRedactor
 from tailrace.domain.projected import Undecodable
 from tailrace.runtime.clock import SystemClock
 from tailrace.settings import Settings
 from tailrace.settings.capture_checks import content_barriers
+
+_TREATED: Final = {
+    RefTreatment.KEEP: "kept",
+    RefTreatment.KEEP_BUT_PATHS: "kept, or hashed where it has a slash",
+    RefTreatment.HASH: "hashed",
+    RefTreatment.ALIAS: "your own name, or hashed where there is none",
+}
 
 app = typer.Typer(no_args_is_help=True, help="What may happen to what agents and their users said.")
 
@@ -37,9 +45,9 @@ def privacy() -> None:
 EXPLAIN = Teaching(
     promise="Show for every sink what stands between it and the content of events.",
     about="""
-        Without --event: each gate, whether it is open, closed or up to the event, and why. With --event: the decision
-        for this event as of now, and what would be on the record, redacted, by the functions that a worker uses. What
-        is not redacted is never printed.
+        First what becomes of ids, which go to every sink. Without --event: each gate, whether it is open, closed or up
+        to the event, and why. With --event: the decision for this event as of now, and what would be on the record,
+        redacted, by the functions that a worker uses. What is not redacted is never printed.
 
         The event is the value of one message as it is on the topic, such as kcat writes it. The file then holds what
         users said: keep it as you would keep the topic.
@@ -81,6 +89,8 @@ def explain(
     found = None if event is None else read_event(event.read_bytes(), settings, SchemaStore())
     if found is not None and not as_json:
         out.print(_about(found))
+    if not as_json:
+        out.print("\n".join(_identifier_lines(settings)))
     now_us = SystemClock().wall_us()
     for sink_id in sorted(sink or settings.sinks):
         rows = gate_rows(settings, sink_id)
@@ -134,6 +144,24 @@ def _as_text(settings: Settings, sink_id: str, rows: Sequence[GateRow], seen: Si
     if seen is not None:
         yield from _decision_lines(seen)
         yield from _content_lines(seen)
+
+
+def _identifier_lines(settings: Settings) -> Iterator[str]:
+    """What becomes of ids, which go to every sink whatever it may get."""
+    keyed = settings.identifiers.key is not None
+    way = "a keyed hash" if keyed else f"the word {UNKEYED}, since identifiers.key is not set"
+    yield f"identifiers, at every sink: one that is no plain id is replaced by {way}"
+    kinds_of: dict[RefTreatment, list[str]] = {}
+    for kind, treatment in _treatments(settings).items():
+        kinds_of.setdefault(treatment, []).append(kind)
+    yield columns(
+        ("  references", "kinds"), [(f"  {_TREATED[way]}", ", ".join(kinds)) for way, kinds in kinds_of.items()]
+    )
+
+
+def _treatments(settings: Settings) -> Mapping[str, RefTreatment]:
+    policy = settings.identifiers.policy
+    return {kind: policy.treatment(kind) for kind in sorted(REF_KINDS)}
 
 
 def _decision_lines(seen: SinkPreview) -> Iterator[str]:
@@ -209,6 +237,7 @@ def _as_json(
         "policy": content.policy,
         "gates": [asdict(row) for row in rows],
         "barriers": content_barriers(settings, sink_id),
+        "identifiers": {"keyed": settings.identifiers.key is not None, "references": _treatments(settings)},
     }
     match found:
         case Undecodable(reason=reason, field=field):

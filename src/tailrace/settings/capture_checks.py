@@ -4,12 +4,22 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from tailrace.domain.privacy import ContentCaptureMode, RetentionClass, narrowest
-from tailrace.settings.capture import AgentCaps, FamilyCaps, InlineStoreSettings, OmitStoreSettings, PrivacyCaps
+from tailrace.settings.capture import (
+    AgentCaps,
+    FamilyCaps,
+    InlineStoreSettings,
+    OmitStoreSettings,
+    PrivacyCaps,
+    ReferenceStoreSettings,
+)
 from tailrace.settings.problems import Finding, error_at, listed, nearest, warning_at
 from tailrace.settings.tree import Settings
 
 CLASS_OF_EVENTS: Final = RetentionClass.RUN_SCOPED
 """Events do not state a retention class; this is the one that they are read with, and that their records have."""
+
+LONGEST_WINDOW_S: Final = 10 * 366 * 86_400
+"""Ten years: longer than any law on such data asks for, and shorter than a slip of three digits."""
 
 _Caps = AgentCaps | FamilyCaps | PrivacyCaps
 
@@ -83,12 +93,60 @@ def limits_fit_into_each_other(settings: Settings) -> Iterator[Finding]:
             )
 
 
+def nothing_is_without_effect(settings: Settings) -> Iterator[Finding]:
+    """A key that changes nothing is one that somebody believes in."""
+    capture, contents = settings.capture, {sink_id: sink.content for sink_id, sink in settings.sinks.items()}
+    for sink_id, content in contents.items():
+        if content.policy is not None and content.mode is ContentCaptureMode.OFF:
+            yield warning_at(
+                f"sinks.{sink_id}.content.policy",
+                f"{content.policy} has no effect, since content.mode is off",
+                "Set content.mode, or remove the policy",
+            )
+    for name in sorted(capture.policies.keys() - {content.policy for content in contents.values()}):
+        yield warning_at(
+            f"capture.policies.{name}",
+            "has no effect, since no sink names it",
+            "Name it in a sink's content.policy, or remove it",
+        )
+    for name in sorted(capture.sample_keys.keys() - {policy.sample.key for policy in capture.policies.values()}):
+        yield warning_at(
+            f"capture.sample_keys.{name}",
+            "has no effect, since no policy names it",
+            "Name it in a policy's sample.key, or remove it",
+        )
+
+
+def windows_close(settings: Settings) -> Iterator[Finding]:
+    for name, policy in settings.capture.policies.items():
+        for retention, seconds in policy.retention_s.items():
+            if seconds > LONGEST_WINDOW_S:
+                yield warning_at(
+                    f"capture.policies.{name}.retention_s.{retention}",
+                    f"{seconds} seconds are more than ten years, so that this window never closes",
+                    "Write how long content may leave after its event, in seconds",
+                )
+
+
+def stores_keep(settings: Settings) -> Iterator[Finding]:
+    store = settings.capture.store
+    if isinstance(store, ReferenceStoreSettings) and store.url.startswith("memory:"):
+        yield warning_at(
+            "capture.store.url",
+            "is the worker's own memory: what is kept there ends with it, and nobody else can read it",
+            "Name a directory or a bucket, unless this is a test",
+        )
+
+
 CAPTURE_RULES: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     policies_are_there,
     sample_keys_are_there,
     payloads_have_a_way,
     content_has_a_way,
     limits_fit_into_each_other,
+    nothing_is_without_effect,
+    windows_close,
+    stores_keep,
 )
 
 

@@ -3,9 +3,8 @@
     getting ready, in a thread of its own ──> ready
                 └── no numba, or it fails ──> never
 
-Getting ready takes a third of a second where numba has kept the code on disk, and five seconds where it has to compile
-it. It begins when the projector is made, since a worker then waits for its group: among threads that have much to do
-the same takes ten times as long [measured].
+Getting ready takes half a second where numba has kept the code on disk, and five seconds where it has to compile it. It
+begins when the projector is made; among threads that have much to do the same takes ten times as long [measured].
 """
 
 import threading
@@ -69,9 +68,9 @@ class NativeTier:
         if self._is_ready:
             self._make_new()
 
-    def wait(self) -> None:
-        """Return when it is ready, or never will be. Only tests and measurements have a reason to."""
-        self._thread.join()
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Return when it is ready or never will be, or after the time-out."""
+        self._thread.join(timeout_s)
 
     @property
     def frames(self) -> frozenset[bytes]:
