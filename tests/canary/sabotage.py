@@ -106,6 +106,7 @@ TRIALS: Mapping[str, Callable[[str], Trial]] = {
     "redactor": _sinks(),
     "sensitive keys": _sinks(),
     "identifiers": _nothing(OFF),
+    "identifiers in machine code": _nothing(OFF),
     "payloads switch": _nothing(PAYLOADS_OFF),
     "a store that does not vouch": _nothing(GRANTED_ALONE, held_by="the attestation"),
     "attestation": _nothing(GRANTED_ALONE),

@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 from tailrace.adapters.kafka_ledger import KafkaRefusedLetters
 from tailrace.adapters.kafka_sink import DeadLetterSink
 from tailrace.cli import main
+from tailrace.codec.native import kernel, walk_program
 from tailrace.domain import capture, capture_gates, capture_verdict
 from tailrace.domain.capture_gates import CaptureGate
 from tailrace.domain.capture_policy import (
@@ -29,7 +31,7 @@ from tailrace.domain.capture_record import content_on_record
 from tailrace.domain.capture_store import InlineStore
 from tailrace.domain.capture_verdict import CaptureVerdict, decide_capture
 from tailrace.domain.content_form import Allowed, Unreadable
-from tailrace.domain.identifiers import IdentifierPolicy
+from tailrace.domain.identifiers import IdentifierPolicy, RefTreatment
 from tailrace.domain.payload import RedactedPart
 from tailrace.domain.privacy import ContentCaptureMode, narrowest
 from tailrace.redaction.sensitive_keys import KeyRules
@@ -131,6 +133,12 @@ def identifiers() -> None:
     patch(IdentifierPolicy, _replacement=lambda _, __, text: text)
 
 
+def identifiers_in_machine_code() -> None:
+    """The kernel holds no text to the grammar, and no reference to its kind."""
+    unchecked = {**vars(kernel), "IDENTIFIER": kernel.TEXT}
+    patch(walk_program, kernel=SimpleNamespace(**unchecked), _FORBIDDEN=dict.fromkeys(RefTreatment, 0))
+
+
 def payloads_switch() -> None:
     def switched_on(*given: Any, **_: object) -> object:
         return content_on_record(*given, payloads_allowed=True)
@@ -205,6 +213,7 @@ SABOTAGES: Mapping[str, Callable[[], None]] = {
     "redactor": redactor,
     "sensitive keys": sensitive_keys,
     "identifiers": identifiers,
+    "identifiers in machine code": identifiers_in_machine_code,
     "payloads switch": payloads_switch,
     "a store that does not vouch": store_that_does_not_vouch,
     "attestation": attestation,

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import fill
 from typing import Annotated, Any, Final, assert_never
 
 import typer
@@ -28,11 +29,13 @@ from tailrace.settings import Settings
 from tailrace.settings.capture_checks import content_barriers
 
 _TREATED: Final = {
+    RefTreatment.HASH: "always replaced",
+    RefTreatment.ALIAS: "by your own name, or replaced where there is none",
     RefTreatment.KEEP: "kept",
-    RefTreatment.KEEP_BUT_PATHS: "kept, or hashed where it has a slash",
-    RefTreatment.HASH: "hashed",
-    RefTreatment.ALIAS: "your own name, or hashed where there is none",
+    RefTreatment.KEEP_BUT_PATHS: "kept, but replaced with a slash, which may make a path of them",
 }
+
+_WIDTH: Final = 118
 
 app = typer.Typer(no_args_is_help=True, help="What may happen to what agents and their users said.")
 
@@ -151,12 +154,11 @@ def _identifier_lines(settings: Settings) -> Iterator[str]:
     keyed = settings.identifiers.key is not None
     way = "a keyed hash" if keyed else f"the word {UNKEYED}, since identifiers.key is not set"
     yield f"identifiers, at every sink: one that is no plain id is replaced by {way}"
-    kinds_of: dict[RefTreatment, list[str]] = {}
-    for kind, treatment in _treatments(settings).items():
-        kinds_of.setdefault(treatment, []).append(kind)
-    yield columns(
-        ("  references", "kinds"), [(f"  {_TREATED[way]}", ", ".join(kinds)) for way, kinds in kinds_of.items()]
-    )
+    for treatment, words in _TREATED.items():
+        kinds = [kind for kind, its_treatment in _treatments(settings).items() if its_treatment is treatment]
+        if kinds:
+            shown = "all others" if treatment is RefTreatment.KEEP_BUT_PATHS else ", ".join(kinds)
+            yield fill(f"references {words}: {shown}", _WIDTH, initial_indent="  ", subsequent_indent="    ")
 
 
 def _treatments(settings: Settings) -> Mapping[str, RefTreatment]:

@@ -49,6 +49,14 @@ class Unframed:
 Frame = SingleObject | Confluent | CutFrame | Unframed
 
 
+def frame_of(value: bytes) -> bytes:
+    """What the value begins with, by which its schema is known; a few bytes or none for a value without a frame."""
+    return value[: _FRAME_BYTES.get(value[0], 0)] if value else b""
+
+
+_FRAME_BYTES = {_CONFLUENT[0]: CONFLUENT_FRAME_BYTES, _SINGLE_OBJECT[0]: SINGLE_OBJECT_FRAME_BYTES}
+
+
 class SchemaIds(Protocol):
     """Finds the schema behind a registry's id. Thread-safe."""
 

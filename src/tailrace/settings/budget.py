@@ -9,6 +9,7 @@ batches compress far better than ten to one can take more than its line for a mo
 """
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from tailrace.domain.content_form import MAX_PARSED_BYTES, MAX_VALUES
 from tailrace.domain.privacy import ContentCaptureMode
@@ -187,12 +188,16 @@ class MemoryBudget:
         return self.total_bytes if workers == 1 else workers * self.total_bytes + _PROCESS_BYTES
 
 
+def _has_machine_code(settings: Settings) -> bool:
+    return settings.worker.projector == "native" and find_spec("numba") is not None
+
+
 def memory_budget(settings: Settings) -> MemoryBudget:
     """The budget of this configuration, whether it fits or not. Pure: nothing is measured, nothing allocated."""
     events = settings.events
     lines = [
         BudgetLine("process", _PROCESS_BYTES, "interpreter and libraries"),
-        *([BudgetLine("machine code", _NATIVE_BYTES, "numba")] if settings.worker.projector == "native" else []),
+        *([BudgetLine("machine code", _NATIVE_BYTES, "numba")] if _has_machine_code(settings) else []),
         BudgetLine(
             "intake",
             _reader_bytes(events, events.fetch_kbytes),

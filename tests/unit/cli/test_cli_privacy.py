@@ -98,6 +98,19 @@ def test_every_sink_has_a_table_of_every_gate(tmp_path: Path) -> None:
     assert "in all: at most raw_content, on records" in result.stdout
 
 
+def test_it_says_what_becomes_of_identifiers(tmp_path: Path) -> None:
+    said_so = explained(tmp_path).stdout
+    assert "replaced by the word replaced, since identifiers.key is not set" in said_so
+    hashed = said_so.partition("references always replaced:")[2].partition("\n  references")[0]
+    assert "source.user" in hashed
+    assert "subject.run" not in hashed
+    assert SECRET not in said_so
+
+    answer = told(tmp_path)["identifiers"]
+    assert answer["keyed"] is False
+    assert (answer["references"]["source.user"], answer["references"]["subject.run"]) == ("hash", "keep")
+
+
 def test_a_sink_without_content_has_every_gate_closed(tmp_path: Path) -> None:
     answer = json.loads(explained(tmp_path, WIDE, None, "--json", "--sink", "diagnostic").stdout)
 

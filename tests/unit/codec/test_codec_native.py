@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tailrace.codec.compiled_projector import CompiledProjector
-from tailrace.codec.native import batch
+from tailrace.codec.native import batch, kernel
 from tailrace.codec.reference_projector import DEFAULT_MAX_EVENT_BYTES
 from tailrace.domain.identifiers import IDENTIFIER_CHARACTERS, IdentifierPolicy, RefTreatment
 from tailrace.domain.projected import Projected, Undecodable
@@ -29,7 +29,7 @@ PLAIN: Event = {
 """An event in which no identifier has to be replaced."""
 
 
-CONTENT: Event = {"thread_id": "t", "turn_number": 0, "input_messages": b"[]", "output_messages": b"[]"}
+CONTENT: Event = {"thread_id": "t", "turn_number": 0, "input_messages": b"said-7f31", "output_messages": b"[]"}
 
 
 def ready(**more: Any) -> CompiledProjector:
@@ -50,11 +50,12 @@ def taken(
 
 
 def both(projector: CompiledProjector, values: Sequence[bytes | None], partition: int = 3) -> list[Projected]:
-    """What comes of all at once; one by one the same has to come."""
+    """What comes of all at once; one by one, and of the reference, the same has to come."""
     offsets = range(2**40, 2**40 + len(values))
     keys = [b"key"] * len(values)
     made = list(projector.project_all(partition, offsets, keys, values))
-    assert made == [projector.project(partition, *one) for one in zip(offsets, keys, values, strict=True)]
+    for one in (projector, projector._reference):
+        assert made == [one.project(partition, *event) for event in zip(offsets, keys, values, strict=True)]
     return made
 
 
@@ -186,6 +187,42 @@ def test_events_of_several_schemas_in_one_batch(tmp_path: Path) -> None:
     assert taken(projector, theirs, framed(PLAIN)) == [True, True]
 
 
+@pytest.mark.parametrize("size", [2**31 - 1, 2**31, 2**62])
+def test_a_schema_that_nobody_thought_of_is_left_to_others(tmp_path: Path, size: int) -> None:
+    """One schema neither ends a worker nor costs the others their machine code."""
+    huge = schema_json("agent_event")
+    fixed = {"type": "fixed", "name": "Huge", "size": size}
+    huge["fields"].append({"name": "added", "type": ["null", fixed], "default": None})
+    projector = ready(schemas=store_with(tmp_path, huge=huge))
+    theirs = frame(huge) + write(schema_json("agent_event"), PLAIN) + b"\x00"
+    both(projector, [theirs, framed(PLAIN), theirs])
+    assert taken(projector, theirs, framed(PLAIN)) == [size < 2**31, True]
+
+
+def test_a_projection_that_cannot_be_made_is_left_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OverflowError
+
+    monkeypatch.setattr(batch.NativeProjection, "of", fail)
+    said: list[str] = []
+    projector = ready(on_native=said.append)
+    assert said == [""]
+    (made,) = projector.project_all(0, [1], [None], [framed(PLAIN)])
+    assert isinstance(made, tuple)
+
+
+def test_a_compiler_that_fails_leaves_it_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError(28, "no space left on device")
+
+    monkeypatch.setattr(kernel, "project", fail)
+    said: list[str] = []
+    projector = ready(on_native=said.append)
+    assert said == ["OSError"]
+    (made,) = projector.project_all(0, [1], [None], [framed(PLAIN)])
+    assert isinstance(made, tuple)
+
+
 def test_content_comes_along_where_it_is_kept() -> None:
     with_content = framed({**PLAIN, "content": CONTENT})
     keeping = ready(keep_content=True)
@@ -194,7 +231,12 @@ def test_content_comes_along_where_it_is_kept() -> None:
     assert isinstance(kept, tuple)
     assert isinstance(plain, tuple)
     assert (kept[0].event, plain[0].event) == (with_content, None)
-    assert taken(ready(), with_content) == [True]
+    without = ready()
+    assert taken(without, with_content) == [True]
+    (made,) = both(without, [with_content])
+    assert isinstance(made, tuple)
+    assert b"said-7f31" in with_content
+    assert b"said-7f31" not in made[0].value
 
 
 def test_records_that_do_not_fit_at_once_take_more_calls() -> None:
@@ -210,8 +252,9 @@ def test_places_and_offsets_of_any_length() -> None:
     projector = ready()
     value = framed(PLAIN)
     for offset in (0, 9, 10, 63, 64, 10**6, 2**31, 2**62, 2**63 - 1):
-        made = projector.project_all(1234, [offset], [None], [value])
-        assert list(made) == [projector.project(1234, offset, None, value)]
+        assert projector.native is not None
+        made = projector.native.project(1234, [offset], [value], len(value))
+        assert made == [projector._reference.project(1234, offset, None, value)]
 
 
 def test_without_numba_generated_functions_do_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +262,7 @@ def test_without_numba_generated_functions_do_it_alone(monkeypatch: pytest.Monke
 
     def refuse(name: str, *arguments: Any, **named: Any) -> Any:
         if name.startswith(("numba", "tailrace.codec.native.batch")):
-            raise ImportError(name)
+            raise ModuleNotFoundError(name)
         return imported(name, *arguments, **named)
 
     for name in [name for name in sys.modules if name.startswith("tailrace.codec.native.")]:

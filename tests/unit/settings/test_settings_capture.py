@@ -454,7 +454,7 @@ WARNED = {
         changed("policies.p.retention_s", {"durable": 60}),
         "capture.policies.p.retention_s has no run_scoped",
     ),
-    "no sample": (changed("policies.p.sample", {}), "capture.policies.p.sample.rate is 0"),
+    "no sample": (changed("policies.p.sample.rate", 0), "capture.policies.p.sample.rate is 0"),
     "no name for the redaction": (changed("redaction.policy_id", ""), "capture.redaction.policy_id is not set"),
     "no agent": (changed("policies.p.agents", {}), "capture.policies.p.agents is off at most"),
     "no family": (changed("policies.p.families", {}), "capture.policies.p.families is off at most"),
@@ -523,7 +523,7 @@ def test_a_part_limit_above_that_of_the_event_is_worth_a_word(tmp_path: Path) ->
     ("capture", "content"),
     [
         (WHOLE, CONTENT),
-        ({**changed("store", {"kind": "reference", "url": "memory:///", "name": "a"}), "payloads": False}, CONTENT),
+        ({**changed("store", {"kind": "reference", "url": "file:///parts", "name": "a"}), "payloads": False}, CONTENT),
         (FACTS, {"mode": "metadata_only", "policy": "p"}),
         ({**WHOLE, "payloads": False}, {"mode": "redacted_summary", "policy": "p"}),
     ],
@@ -533,6 +533,27 @@ def test_what_does_something_passes_without_a_word(
     tmp_path: Path, capture: dict[str, Any], content: dict[str, str]
 ) -> None:
     assert warnings(tmp_path, text(capture, content)) == {}
+
+
+@pytest.mark.parametrize(
+    ("capture", "content", "key"),
+    [
+        ({**WHOLE, "payloads": False}, {"mode": "off", "policy": "p"}, "sinks.analytics.content.policy"),
+        (changed("policies.other", FACTS["policies"]["p"]), CONTENT, "capture.policies.other"),
+        (changed("sample_keys.old", SECRET), CONTENT, "capture.sample_keys.old"),
+        (changed("policies.p.retention_s.run_scoped", 10**20), CONTENT, "capture.policies.p.retention_s.run_scoped"),
+        (
+            {**changed("store", {"kind": "reference", "url": "memory:///", "name": "a"}), "payloads": False},
+            CONTENT,
+            "capture.store.url",
+        ),
+    ],
+    ids=["a policy beside mode off", "a policy nobody names", "a key nobody names", "an endless window", "in memory"],
+)
+def test_what_does_nothing_is_worth_a_word(
+    tmp_path: Path, capture: dict[str, Any], content: dict[str, str], key: str
+) -> None:
+    assert key in warnings(tmp_path, text(capture, content))
 
 
 def test_the_digest_of_a_lane_changes_with_its_content_mode_and_not_with_policies(tmp_path: Path) -> None:

@@ -15,7 +15,11 @@ def main() -> int:
     if projector.native is not None:
         projector.native.wait()
     if said == [""]:
-        return 0
+        from tailrace.codec.native import kernel  # noqa: PLC0415 - not before it is known to be there
+
+        if kernel.project.stats.cache_path is not None:  # type: ignore[attr-defined]  # numba's own, without types
+            return 0
+        said = ["it cannot be kept: make NUMBA_CACHE_DIR a directory that may be written to"]
     print(f"no machine code: {', '.join(said)}", file=sys.stderr)  # noqa: T201 - it is a command
     return 1
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailrace.codec.compiled_records import ENDINGS, Places, Rules
+from tailrace.codec.identifier_fields import IdentifierFields
 from tailrace.codec.native import kernel
 from tailrace.codec.native.record_program import record_program
 from tailrace.codec.native.walk_program import NotNative, WalkProgram, walk_program
@@ -89,7 +90,14 @@ class NativeProjection:
         walk = walk_program(step, event, kept, policy, keep_content=keep_content)
         if isinstance(walk, NotNative):
             return walk
-        missing = FACTS - walk.marks.keys()
+        # Constants are on every record, so what would have to be replaced in one is a matter for the functions.
+        identifiers = IdentifierFields(event, frozenset(layout.copied.values()), policy)
+        foreign = {
+            name
+            for name, value in walk.defaults.items()
+            if name in identifiers.names and identifiers.replaced_field(name, value) != value
+        }
+        missing = (FACTS - walk.marks.keys()) | foreign
         return NotNative(min(missing)) if missing else cls(layout, rules, places, frame, walk)
 
     def _room(self) -> NDArray[np.uint8]:

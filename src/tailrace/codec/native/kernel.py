@@ -11,7 +11,8 @@ what has to hold is only that an event which *is* taken gives the bytes that the
 
 Events are read where Python has them, by address: nothing is copied before it is known to be part of a record, so an
 event with a large conversation costs what it would without. Every read is below the event's end, which is checked
-first; the caller keeps the events alive. The interpreter lock is released meanwhile. Any thread.
+first, and at most a byte before its beginning, where CPython keeps the object's head. The caller keeps the events
+alive. The interpreter lock is released meanwhile. Any thread.
 
 Operations are constants of this file and no other, because numba keeps compiled code as long as this file is the same.
 """

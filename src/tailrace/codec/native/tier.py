@@ -8,10 +8,11 @@ begins when the projector is made; among threads that have much to do the same t
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tailrace.codec.compiled_records import Places, Rules
+from tailrace.codec.framing import frame_of
 from tailrace.codec.record_layout import RecordLayout
 from tailrace.codec.reference_walker import RecordStep
 from tailrace.codec.schema_tree import Record
@@ -52,7 +53,7 @@ class NativeTier:
         self._new: dict[bytes, RecordStep] = {}
         self._made: dict[bytes, NativeProjection | NotNative] = {}
         # Replaced as a whole, so that readers need no lock.
-        self._ready: tuple[NativeProjection, ...] = ()
+        self._ready: Mapping[bytes, NativeProjection] = {}
         self._is_ready = False
         # Not a daemon: the process must not end while the compiler is at work.
         self._thread = threading.Thread(target=self._get_ready, name="native-projection")
@@ -62,8 +63,10 @@ class NativeTier:
         self._thread.start()
 
     def learn(self, frame: bytes, step: RecordStep) -> None:
-        """From now on events behind this frame are for us to project as well. Waits for nothing."""
+        """From now on events behind this frame are for us to project as well; some milliseconds to prepare."""
         with self._lock:
+            if frame in self._made:
+                return
             self._new[frame] = step
         if self._is_ready:
             self._make_new()
@@ -75,25 +78,31 @@ class NativeTier:
     @property
     def frames(self) -> frozenset[bytes]:
         """The frames whose events are projected here."""
-        return frozenset(frame for frame, made in self._made.items() if made in self._ready)
+        return frozenset(self._ready)
 
     def project(
         self, partition: int, offsets: Sequence[int], values: Sequence[bytes | None], max_event_bytes: int
     ) -> list[Projections | None] | None:
         """The records of each event, None for one that is to be projected elsewhere; None for all while not ready."""
         ready = self._ready
-        if not ready:
-            return None
         # Without a value there is no frame, either.
         there = [b"" if value is None else value for value in values]
-        first, *others = ready
-        out = first.project(partition, offsets, there, max_event_bytes)
-        for projection in others:
-            places = [place for place, records in enumerate(out) if records is None]
-            its_offsets, its_values = [offsets[place] for place in places], [there[place] for place in places]
-            made = projection.project(partition, its_offsets, its_values, max_event_bytes)
-            for place, records in zip(places, made, strict=True):
-                out[place] = records
+        if not ready or set(map(type, there)) != {bytes}:
+            return None
+        if len(ready) == 1:
+            (only,) = ready.values()
+            return only.project(partition, offsets, there, max_event_bytes)
+        out: list[Projections | None] = [None] * len(there)
+        by_frame: dict[bytes, list[int]] = {}
+        for place, value in enumerate(there):
+            by_frame.setdefault(frame_of(value), []).append(place)
+        for frame, places in by_frame.items():
+            projection = ready.get(frame)
+            if projection is not None:
+                its_offsets, its_values = [offsets[place] for place in places], [there[place] for place in places]
+                made = projection.project(partition, its_offsets, its_values, max_event_bytes)
+                for place, records in zip(places, made, strict=True):
+                    out[place] = records
         return out
 
     def _get_ready(self) -> None:
@@ -104,35 +113,41 @@ class NativeTier:
             for projection in self._made.values():
                 if isinstance(projection, NativeProjection):
                     projection.project(0, [0], [b""], 0)  # which is when numba compiles
-        except ImportError:
+            self._is_ready = True
+            self._make_new()
+        except ModuleNotFoundError:
             self._on_ready("numba_is_not_installed")
         except Exception as error:  # noqa: BLE001 - whatever a compiler can meet, the functions in Python go on
             self._on_ready(type(error).__name__)
         else:
-            self._is_ready = True
-            self._make_new()
             self._on_ready("")
 
     def _make_new(self) -> None:
         """Make what was learned and is not made yet, and let it be asked once the kernel is compiled."""
         from tailrace.codec.native.batch import NativeProjection  # noqa: PLC0415 - loads the compiler
+        from tailrace.codec.native.walk_program import NotNative  # noqa: PLC0415 - likewise
 
         while (one := self._next()) is not None:
             frame, step = one
-            made = NativeProjection.of(
-                self._layout,
-                self._rules,
-                self._event,
-                self._policy,
-                places=self._places,
-                frame=frame,
-                step=step,
-                keep_content=self._keep_content,
-            )
+            try:
+                made: NativeProjection | NotNative = NativeProjection.of(
+                    self._layout,
+                    self._rules,
+                    self._event,
+                    self._policy,
+                    places=self._places,
+                    frame=frame,
+                    step=step,
+                    keep_content=self._keep_content,
+                )
+            except Exception:  # noqa: BLE001 - a schema nobody thought of must not end the worker: functions do it
+                made = NotNative("")
             with self._lock:
                 self._made = {**self._made, frame: made}
         if self._is_ready:
-            self._ready = tuple(made for made in self._made.values() if isinstance(made, NativeProjection))
+            # Under the lock: of two threads that learn at once, the one with fewer must not be the last to write.
+            with self._lock:
+                self._ready = {frame: made for frame, made in self._made.items() if isinstance(made, NativeProjection)}
 
     def _next(self) -> tuple[bytes, RecordStep] | None:
         with self._lock:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tailrace.codec.compiled_plan import ONE_BYTE_INDEXES, carries_over
-from tailrace.codec.encoding import encode_long
+from tailrace.codec.encoding import INT_MAX, encode_long
 from tailrace.codec.identifier_fields import REF_SIDES
 from tailrace.codec.native import kernel
 from tailrace.codec.reference_walker import (
@@ -178,7 +178,7 @@ class _Writer:
                 code.append(kernel.BOOLEAN)
             case NumberStep(is_int):
                 code.append(kernel.INT if is_int else kernel.LONG)
-            case FixedStep(size_bytes):
+            case FixedStep(size_bytes) if size_bytes <= INT_MAX:
                 code += [kernel.FIXED, size_bytes]
             case FloatToDoubleStep():
                 code += [kernel.FIXED, _FLOAT_BYTES]
