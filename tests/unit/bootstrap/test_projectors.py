@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tailrace.adapters.logs import StructuredLog, system_now
-from tailrace.bootstrap.projectors import make_projector
+from tailrace.bootstrap.projectors import READY_WITHIN_S, make_projector
 from tailrace.codec.compiled_projector import CompiledProjector
+from tailrace.codec.native.tier import NativeTier
 from tailrace.codec.reference_projector import ReferenceProjector
 from tailrace.settings import Settings
 from tests.unit.codec.written import MINIMAL, frame, framed, schema_json, store, store_with, write
@@ -95,3 +96,12 @@ def test_machine_code_can_be_ruled_out() -> None:
     projector = make_projector(settings(projector="compiled"), store(), log)
     assert isinstance(projector, CompiledProjector)
     assert projector.native is None
+
+
+def test_a_worker_waits_for_machine_code_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float | None] = []
+    monkeypatch.setattr(NativeTier, "wait", lambda _, timeout_s=None: waited.append(timeout_s))
+    log = StructuredLog("info", "json", io.StringIO(), now=system_now)
+    for projector in ("native", "compiled", "reference"):
+        make_projector(settings(projector=projector), store(), log)
+    assert waited == [READY_WITHIN_S]

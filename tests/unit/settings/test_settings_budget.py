@@ -165,3 +165,17 @@ def test_a_topic_of_huge_events_widens_what_is_fetched_at_once(tmp_path: Path) -
 
     assert int(str(intake_properties(events)["fetch.max.bytes"])) > 16 * MIB
     assert int(str(journal_producer_properties(events)["queue.buffering.max.kbytes"])) >= 32 * 1024
+
+
+@pytest.mark.parametrize(
+    ("projector", "installed", "counted"),
+    [("native", True, True), ("native", False, False), ("compiled", True, False), ("reference", True, False)],
+)
+def test_machine_code_is_counted_only_where_it_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, projector: str, installed: bool, counted: bool
+) -> None:
+    """Its line is 200 MiB, for which a configuration that fits must not be refused."""
+    monkeypatch.setattr(
+        "tailrace.settings.budget.find_spec", lambda name: object() if installed and name == "numba" else None
+    )
+    assert ("machine code" in parts(tmp_path, TAILRACE_WORKER__PROJECTOR=projector)) is counted
