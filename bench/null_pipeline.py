@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--events", type=int, required=True, help="read this many, then stop")
     parser.add_argument("--records", type=int, required=True, help="write this many to each sink's topic")
-    parser.add_argument("--value-bytes", type=int, required=True, help="size of what is written, where less was read")
+    parser.add_argument("--value-bytes", type=int, required=True, help="size of what is written")
     arguments = parser.parse_args()
     # Blocked in every thread, so that the wait at the end is what receives it.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
@@ -50,7 +50,7 @@ def run(settings: Settings, events: int, records: int, value_bytes: int) -> None
             assert isinstance(value, bytes)
             if len(value) < value_bytes:
                 value = (value or b"x") * (value_bytes // len(value or b"x") + 1)
-                value = value[:value_bytes]
+            value = value[:value_bytes]
             # Spread evenly: now and then an event gives two records.
             for _ in range(records * read // events - written):
                 written += 1
