@@ -16,7 +16,8 @@ from pathlib import Path
 from bench.cluster import cluster
 from bench.contestants import ALL
 from bench.results import save
-from bench.scenarios import SCENARIOS, Setting, Size
+from bench.scenarios import SCENARIOS
+from bench.turns import Setting, Size
 
 TINY = Size(
     "tiny",
@@ -32,6 +33,7 @@ TINY = Size(
         "workers": 4_000,
         "content": 2_000,
         "content captured": 300,
+        "content-in-turn stretch": 2_000,
         "latency": 20_000,
         "catch-up backlog": 40_000,
         "catch-up live": 2_000,
@@ -53,6 +55,7 @@ QUICK = Size(
         "workers": 200_000,
         "content": 150_000,
         "content captured": 2_000,
+        "content-in-turn stretch": 60_000,
         "latency": 40_000,
         "catch-up backlog": 80_000,
         "catch-up live": 60_000,
@@ -74,6 +77,7 @@ FULL = Size(
         "workers": 400_000,
         "content": 200_000,
         "content captured": 10_000,
+        "content-in-turn stretch": 100_000,
         "latency": 150_000,
         "catch-up backlog": 1_000_000,
         "catch-up live": 300_000,

@@ -13,6 +13,10 @@ import yaml
 from bench.child import python
 from bench.contestants import WORKER_BEGINS, Contestant, Course, Process, worker_groups
 
+CONTENT_BYTES = 1_000
+WITHOUT_CONTENT = "events without content"
+WITH_CONTENT = "content nobody may get"
+
 POLICY: dict[str, Any] = {
     "mode": "raw_content",
     "part_limit_bytes": 1_000_000,

@@ -26,6 +26,7 @@ NOT_MEASURED = "Not measured at this version: `python -m bench.compare --quick` 
 NULL, TAILRACE, FASTAVRO = "null pipeline", "tailrace", "tailrace, projector by fastavro"
 PEERS = ("Quix Streams", "FastStream", "Arroyo")
 TWO_WORKERS = "tailrace, two workers"
+WITHOUT, WITH = "events without content", "content nobody may get"
 ALONE, BESIDE = "alone", "beside a lane that catches up"
 
 CPU, PACE = "cpu_us_per_event", "events_per_s"
@@ -81,6 +82,12 @@ MEMORY_COLUMNS = (
     Column("highest since the line before", median_of("highest_mib", ".1f")),
 )
 
+CONTENT_COLUMNS = (
+    *BACKLOG_COLUMNS[:2],
+    Column("events/s, without content = 1", lambda r, who, v: format(r.ratio((who, v), (who, WITHOUT), PACE), ".2f")),
+    Column("CPU, without content = 1", lambda r, who, v: format(r.ratio((who, v), (who, WITHOUT), CPU), ".2f")),
+)
+
 WORKER_COLUMNS = (*BACKLOG_COLUMNS[:3], *BACKLOG_COLUMNS[4:])
 
 TABLES: dict[str, Sequence[Column]] = {
@@ -90,6 +97,7 @@ TABLES: dict[str, Sequence[Column]] = {
     "event-sizes": BACKLOG_COLUMNS,
     "workers": WORKER_COLUMNS,
     "content": BACKLOG_COLUMNS,
+    "content-in-turn": CONTENT_COLUMNS,
     "latency": LATENCY_COLUMNS,
     "catch-up": CATCH_UP_COLUMNS,
     "memory": MEMORY_COLUMNS,
@@ -189,6 +197,12 @@ CLAIMS = (
         "catch-up",
         lambda r: r.ratio((TAILRACE, BESIDE), (TAILRACE, ALONE), "healthy_events_per_s"),
         0.9,
+    ),
+    Claim(
+        "tailrace's events/s with content that nobody may get, without content = 1",
+        "content-in-turn",
+        lambda r: r.ratio((TAILRACE, WITH), (TAILRACE, WITHOUT), PACE),
+        0.95,
     ),
 )
 

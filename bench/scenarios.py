@@ -5,71 +5,31 @@ A scenario that is no comparison of contestants over one backlog has a function 
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from pathlib import Path
-from typing import Any
-
-from confluent_kafka import KafkaException
 
 from bench import contestants as field_of
 from bench.backlog import Mix
 from bench.configuration import sink_ids
-from bench.content import INLINE, REFERENCED
+from bench.content import CONTENT_BYTES, INLINE, REFERENCED, WITH_CONTENT, WITHOUT_CONTENT
 from bench.contestants import NULL, PYTHON_PEERS, SCHEMAS, TAILRACE, TWO_WORKERS, Contestant
 from bench.latency import feed, latencies_ms, sent_ms
 from bench.measured import Run
-from bench.results import Refusal, Result, Row, percentile, provenance
+from bench.results import Result, percentile
+from bench.stretches import content_in_turn
 from bench.topics import end_of, last_written_s, records_in, set_cursors, wait_for_records
 from bench.track import DRAIN_TIMEOUT_S, START_TIMEOUT_S, RunRefusedError, Track
+from bench.turns import SEED, Entry, Setting, finished
 from tailrace.settings.checks import DEAD_LETTER_LANE_ID
-from tests.kafka.broker import Kafka
+
+Scenario = Callable[[Setting], Result]
 
 ONE_RECORD_EACH = Mix(one_record_each=True)
 AS_IN_THE_DEMONSTRATION = Mix()
 """Its kinds of events, without its poison: only tailrace has a place for that."""
 
-SEED = 7
-
 QUICK_ONES = (NULL, TAILRACE)
 """At 30 000 events a second, what takes the others half a minute is over before it is steady."""
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How much of everything. `events` is by scenario."""
-
-    name: str
-    turns: int
-    events: Mapping[str, int]
-    everybody_everywhere: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What a scenario runs on."""
-
-    kafka: Kafka
-    folder: Path
-    size: Size
-    turns: int
-    without: frozenset[str]
-
-    def chosen(self, contestants: Sequence[Contestant]) -> list[Contestant]:
-        return [one for one in contestants if one.name not in self.without]
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One row of every turn."""
-
-    contestant: Contestant
-    variant: str
-    run: Callable[[], Mapping[str, float]]
-
-
-Scenario = Callable[[Setting], Result]
 
 
 def figures(run: Run) -> dict[str, float]:
@@ -89,7 +49,7 @@ def one_record(setting: Setting) -> Result:
     entries = [
         Entry(one, "", partial(_run, many if one in QUICK_ONES else few, one)) for one in setting.chosen(field_of.ALL)
     ]
-    return _finished(setting, "one-record", entries, [many, few])
+    return finished(setting, "one-record", entries, [many, few])
 
 
 def mix(setting: Setting) -> Result:
@@ -107,7 +67,7 @@ def sinks(setting: Setting) -> Result:
         for count in (1, 4, 8)
         for one in setting.chosen((NULL, TAILRACE))
     ]
-    return _finished(setting, "sinks", entries, [track])
+    return finished(setting, "sinks", entries, [track])
 
 
 EVENT_SIZES: Mapping[str, int] = {"0.3 KB": 0, "3 KB": 2_700, "100 KB": 99_700}
@@ -129,12 +89,7 @@ def event_sizes(setting: Setting) -> Result:
         )
         tracks.append(track)
         entries += [Entry(one, variant, partial(_run, track, one)) for one in setting.chosen(who)]
-    return _finished(setting, "event-sizes", entries, tracks)
-
-
-CONTENT_BYTES = 1_000
-WITHOUT_CONTENT = "events without content"
-WITH_CONTENT = "content nobody may get"
+    return finished(setting, "event-sizes", entries, tracks)
 
 
 def content(setting: Setting) -> Result:
@@ -151,7 +106,7 @@ def content(setting: Setting) -> Result:
     ]
     # Fewer events: a local directory flushes every part to disk, which is some ten milliseconds each.
     entries += [Entry(one, "", partial(_run, captured, one)) for one in (INLINE, REFERENCED)]
-    return _finished(setting, "content", entries, [without, with_it, captured])
+    return finished(setting, "content", entries, [without, with_it, captured])
 
 
 def workers(setting: Setting) -> Result:
@@ -167,7 +122,7 @@ def latency(setting: Setting) -> Result:
     """From an agent's send to every sink's log, at 5 000 events a second."""
     who = (TAILRACE, *PYTHON_PEERS, field_of.BENTO) if setting.size.everybody_everywhere else (TAILRACE,)
     entries = [Entry(one, "", partial(_latency_of, setting, one)) for one in setting.chosen(who)]
-    return _finished(setting, "latency", entries, [], {"events_per_s": LATENCY_EVENTS_PER_S, "warm_up_s": WARM_UP_S})
+    return finished(setting, "latency", entries, [], {"events_per_s": LATENCY_EVENTS_PER_S, "warm_up_s": WARM_UP_S})
 
 
 def _latency_of(setting: Setting, contestant: Contestant) -> dict[str, float]:
@@ -217,7 +172,7 @@ def catch_up(setting: Setting) -> Result:
         Entry(TAILRACE, ALONE, partial(_beside, track, 2, boundary, live)),
         Entry(TAILRACE, BESIDE, partial(_beside, track, 3, boundary, live)),
     ]
-    return _finished(setting, "catch-up", entries, [track], {"backlog_events": backlog, "live_events": live})
+    return finished(setting, "catch-up", entries, [track], {"backlog_events": backlog, "live_events": live})
 
 
 def _beside(track: Track, lanes: int, boundary: Mapping[int, int], live_events: int) -> dict[str, float]:
@@ -258,6 +213,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "latency": latency,
     "catch-up": catch_up,
     "content": content,
+    "content-in-turn": content_in_turn,
 }
 
 
@@ -268,49 +224,4 @@ def _track(setting: Setting, scenario: str, events: Mix) -> Track:
 def _backlog(setting: Setting, scenario: str, events: Mix, contestants: Sequence[Contestant]) -> Result:
     track = _track(setting, scenario, events)
     entries = [Entry(one, "", partial(_run, track, one)) for one in contestants]
-    return _finished(setting, scenario, entries, [track])
-
-
-def _finished(
-    setting: Setting,
-    scenario: str,
-    entries: Sequence[Entry],
-    tracks: Sequence[Track],
-    more: Mapping[str, Any] | None = None,
-) -> Result:
-    """Run every entry once a turn, forwards and backwards by turns.
-
-    So nobody always follows the same, and neighbours stay neighbours on a machine whose pace changes within minutes.
-    """
-    made = provenance()
-    turns: list[list[Row]] = []
-    refusals: list[Refusal] = []
-    for turn in range(setting.turns):
-        turns.append([])
-        for entry in entries if turn % 2 == 0 else reversed(entries):
-            label = f"{scenario} {turn + 1}/{setting.turns}: {entry.contestant.name} {entry.variant}".rstrip()
-            try:
-                found = entry.run()
-            except (RunRefusedError, SystemExit, KafkaException) as refusal:
-                refusals.append(Refusal(entry.contestant.name, entry.variant, str(refusal)))
-                print(f"{label}: does not count: {refusal}", flush=True)
-            else:
-                turns[-1].append(Row(entry.contestant.name, entry.variant, found))
-                print(f"{label}: " + ", ".join(f"{name} {value:.6g}" for name, value in _told(found)), flush=True)
-    for track in tracks:
-        track.close()
-    parameters = {
-        "rows": [[entry.contestant.name, entry.variant] for entry in entries],
-        "turns": setting.turns,
-        "seed": SEED,
-        "backlogs": [track.described() for track in tracks],
-        **(more or {}),
-    }
-    return Result(scenario, setting.size.name, parameters, made, turns, refusals)
-
-
-_TOLD = ("events_per_s", "cpu_us_per_event", "p50_ms", "p99_ms", "healthy_events_per_s", "late_lane_events_per_s")
-
-
-def _told(found: Mapping[str, float]) -> list[tuple[str, float]]:
-    return [(name, found[name]) for name in _TOLD if name in found]
+    return finished(setting, scenario, entries, [track])

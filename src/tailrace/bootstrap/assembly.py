@@ -18,7 +18,7 @@ from tailrace.adapters.rotating_lines import RotatingLines
 from tailrace.adapters.scripted_sink import ScriptedSink
 from tailrace.adapters.topic_identity import TopicWatch
 from tailrace.bootstrap.capturing import Capturing
-from tailrace.bootstrap.projectors import make_projector
+from tailrace.bootstrap.projectors import await_machine_code, make_projector
 from tailrace.codec.ledger import LedgerCodec
 from tailrace.codec.record_layout import PROJECTOR_VERSION
 from tailrace.codec.schemas import SchemaStore
@@ -172,6 +172,7 @@ def build_worker(
         clock=clock,
     )
     parts = WorkerParts(journals.all, lanes, intake, assignment, topic.watch)
+    await_machine_code(projector, clock, stop)  # last: it has been at it since the projector was made
     return Worker(parts, settings.worker.shutdown_deadline_s, stop, clock, logger)
 
 

@@ -2,18 +2,21 @@
 
 import io
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tailrace.adapters.logs import StructuredLog, system_now
-from tailrace.bootstrap.projectors import READY_WITHIN_S, make_projector
+from tailrace.bootstrap.projectors import READY_WITHIN_S, await_machine_code, make_projector
 from tailrace.codec.compiled_projector import CompiledProjector
 from tailrace.codec.native.tier import NativeTier
 from tailrace.codec.reference_projector import ReferenceProjector
+from tailrace.runtime.stop import Stop
 from tailrace.settings import Settings
 from tests.unit.codec.written import MINIMAL, frame, framed, schema_json, store, store_with, write
+from tests.unit.runtime.fakes import FakeClock
 
 MESSAGES = ("input_messages", "output_messages")
 
@@ -98,10 +101,40 @@ def test_machine_code_can_be_ruled_out() -> None:
     assert projector.native is None
 
 
-def test_a_worker_waits_for_machine_code_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    waited: list[float | None] = []
-    monkeypatch.setattr(NativeTier, "wait", lambda _, timeout_s=None: waited.append(timeout_s))
-    log = StructuredLog("info", "json", io.StringIO(), now=system_now)
-    for projector in ("native", "compiled", "reference"):
-        make_projector(settings(projector=projector), store(), log)
-    assert waited == [READY_WITHIN_S]
+class Waits:
+    """A compiler that is done after so many looks at it, each of a second."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, looks: float, stopped_after: float = math.inf) -> None:
+        self.clock, self.stop, self.looked = FakeClock(), Stop(), 0
+        self._looks, self._stopped_after = looks, stopped_after
+        monkeypatch.setattr(NativeTier, "wait", self._wait)
+
+    def _wait(self, _: object) -> bool:
+        self.looked += 1
+        self.clock.passes(1.0)
+        if self.looked >= self._stopped_after:
+            self.stop.set()
+        return self.looked >= self._looks
+
+    def of(self, projector: str) -> int:
+        """How often a worker with this projector looks before it begins."""
+        log = StructuredLog("info", "json", io.StringIO(), now=system_now)
+        await_machine_code(make_projector(settings(projector=projector), store(), log), self.clock, self.stop)
+        return self.looked
+
+
+def test_a_worker_begins_when_machine_code_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Waits(monkeypatch, looks=3).of("native") == 3
+
+
+def test_a_worker_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Waits(monkeypatch, looks=math.inf).of("native") == int(READY_WITHIN_S)
+
+
+def test_a_stop_ends_the_wait_for_machine_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Waits(monkeypatch, looks=math.inf, stopped_after=2).of("native") == 2
+
+
+@pytest.mark.parametrize("projector", ["compiled", "reference"])
+def test_without_machine_code_nobody_waits(monkeypatch: pytest.MonkeyPatch, projector: str) -> None:
+    assert Waits(monkeypatch, looks=math.inf).of(projector) == 0

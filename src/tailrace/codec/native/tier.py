@@ -71,9 +71,10 @@ class NativeTier:
         if self._is_ready:
             self._make_new()
 
-    def wait(self, timeout_s: float | None = None) -> None:
-        """Return when it is ready or never will be, or after the time-out."""
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Return when it is ready or never will be, or after the time-out; whether that is decided."""
         self._thread.join(timeout_s)
+        return not self._thread.is_alive()
 
     @property
     def frames(self) -> frozenset[bytes]:
