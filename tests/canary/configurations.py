@@ -27,14 +27,27 @@ _NO_CHANGE: Final[Mapping[str, Any]] = {}
 SAMPLE_KEYS: Final = {"canary": "a sample key of a test"}
 
 
+Gates = tuple[str, ...]
+"""Names of closed gates, in the order in which records name them."""
+
+_BY_MODE: Final[Gates] = ("policy_mode", "policy_complete")
+_BY_NO_CAP: Final[Gates] = (*_BY_MODE, "byte_limit")
+_BY_SOURCE: Final[Gates] = ("policy_complete", "source")
+_BY_SINK: Final[Gates] = ("policy_complete", "sink")
+
+
 @dataclass(frozen=True, slots=True)
 class Capturing:
-    """A sink for content: the mode it declares, what its policy changes of the open one, whose content it gets."""
+    """A sink for content: the mode it declares, what its policy changes of the open one, whose content it gets.
+
+    `closed` are the gates that it closes for events that close none themselves.
+    """
 
     mode: str = "raw_content"
     changes: Mapping[str, Any] = field(default_factory=dict)
     gets: tuple[Group, ...] = ()
     kind: str = "durable_trace"
+    closed: Gates = ()
 
     def keys(self, policy: str) -> dict[str, Any]:
         content = {"content": {"mode": self.mode, "policy": policy}}
@@ -50,20 +63,20 @@ FAILING: Final[Mapping[str, Any]] = {
 
 _CLOSED: Final[Mapping[str, Capturing]] = {
     # The sink's own word.
-    "sink-metadata": Capturing("metadata_only"),
+    "sink-metadata": Capturing("metadata_only", closed=_BY_SINK),
     "sink-off": Capturing("off"),
-    "sink-refs": Capturing("payload_refs"),
+    "sink-refs": Capturing("payload_refs", closed=_BY_SINK),
     # The gates that a policy decides about, one by one.
-    "policy-summary": Capturing(changes={"mode": "redacted_summary"}),
-    "policy-refs": Capturing(changes={"mode": "payload_refs"}),
-    "retention-over": Capturing(changes={"retention_s": {"run_scoped": 1}}),
-    "sample": Capturing(changes={"sample": {"rate": 1e-12, "key": "canary"}}),
-    "byte-limit": Capturing(changes={"event_limit_bytes": 700}),
-    "part-limit": Capturing(changes={"part_limit_bytes": 100}),
+    "policy-summary": Capturing(changes={"mode": "redacted_summary"}, closed=_BY_MODE),
+    "policy-refs": Capturing(changes={"mode": "payload_refs"}, closed=_BY_MODE),
+    "retention-over": Capturing(changes={"retention_s": {"run_scoped": 1}}, closed=("retention",)),
+    "sample": Capturing(changes={"sample": {"rate": 1e-12, "key": "canary"}}, closed=("sample",)),
+    "byte-limit": Capturing(changes={"event_limit_bytes": 700}, closed=("byte_limit",)),
+    "part-limit": Capturing(changes={"part_limit_bytes": 20}, closed=("byte_limit",)),
     # The axes, one by one.
-    "agent": Capturing(changes={"agents": {"named": {"agent.billing": RAW}}}),
-    "family": Capturing(changes={"families": {"named": {"tool": RAW}}}),
-    "privacy": Capturing(changes={"privacy": {"named": {"public": RAW}}}),
+    "agent": Capturing(changes={"agents": {"named": {"agent.billing": RAW}}}, closed=_BY_MODE),
+    "family": Capturing(changes={"families": {"named": {"tool": RAW}}}, closed=_BY_MODE),
+    "privacy": Capturing(changes={"privacy": {"named": {"public": RAW}}}, closed=_BY_MODE),
 }
 
 INLINE_SINKS: Final[Mapping[str, Capturing]] = {
@@ -133,10 +146,34 @@ PAYLOADS_OFF = _capturing("payloads off", ONE_SINK, store={"kind": "inline"})
 NO_REDACTION_POLICY = _capturing("no redaction policy", ONE_SINK, payloads=True, store={"kind": "inline"}, redaction={})
 """Everything open, but nobody named the redaction: a policy that is not complete."""
 
+NO_REDACTION_GATES: Final[Mapping[tuple[str, Group], Gates]] = {("granted", Group.ORDINARY): ("policy_complete",)}
+
 OMIT_AND_RAW_LETTERS = _capturing("omit", ONE_SINK).with_sections({"dead_letter": {"raw": True}})
 """Everything open but the store, and dead letters with what nobody could read, because the operator wants that."""
 
 CLOSED = (OFF, PAYLOADS_OFF, NO_REDACTION_POLICY)
 """Those that grant nobody anything."""
+
+CLOSED_BY_EVENTS: Final[Mapping[Group, Gates]] = {
+    Group.SECRET: _BY_NO_CAP,
+    Group.REFS_ONLY: _BY_MODE,
+    Group.CHILD: _BY_NO_CAP,
+    Group.EXTENSION: _BY_NO_CAP,
+    Group.SILENT: _BY_SOURCE,
+    Group.HALF_SILENT: _BY_SOURCE,
+    Group.OLD: ("retention",),
+}
+"""The gates that an event closes itself, at a sink that closes none."""
+
+
+def gates_to_name(sinks: Mapping[str, Capturing]) -> dict[tuple[str, Group], Gates]:
+    """By sink and group of events, the gates that records have to name: closed by the sink, or else by the event."""
+    ordinary = {
+        (name, Group.ORDINARY): sink.closed
+        for name, sink in sinks.items()
+        if sink.kind == "durable_trace" and sink.mode != "off"  # at a sink that is off nothing is decided
+    }
+    return {**ordinary, **{("granted", group): gates for group, gates in CLOSED_BY_EVENTS.items()}}
+
 
 ALL = (*CLOSED, INLINE, REFERENCES, OMIT_AND_RAW_LETTERS)

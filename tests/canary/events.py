@@ -46,6 +46,8 @@ class Sent:
     headers: tuple[tuple[str, bytes], ...]
     sort: tuple[str, str]
     """Which group's, and whose category its canaries are of."""
+    event_id: str = ""
+    """As it was sent; empty for what is no event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,9 @@ class Sowing:
 
     def of(self, *groups: Group) -> frozenset[Canary]:
         return frozenset(canary for canary in self.canaries if canary.group in groups)
+
+    def event_ids(self, group: Group) -> frozenset[str]:
+        return frozenset(record.event_id for record in self.records if record.sort[0] == group)
 
 
 TRAITS: Mapping[Group, Mapping[str, Any]] = {
@@ -214,7 +219,7 @@ class _Sower:
         }
 
     def _sent(self, fields: Mapping[str, Any], group: Group, category: str) -> Sent:
-        return Sent(None, self._encoder.encode(fields), (), (group, category))
+        return Sent(None, self._encoder.encode(fields), (), (group, category), fields["event_id"])
 
     def _enveloped(self, number: int, record: Sent) -> Sent:
         """With a canary in the message's key, and in a header's name and value."""

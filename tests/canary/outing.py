@@ -15,6 +15,7 @@ from tests.canary.canaries import PLAIN
 from tests.canary.events import MAX_EVENT_BYTES, Group, Sent, Sowing, sow
 from tests.canary.everything import Places, command_place, cursor_place, file_places, gathered, topic_places
 from tests.kafka.broker import Kafka
+from tests.kafka.sink_records import sink_records
 from tests.kafka.stage import Stage
 from tests.kafka.waiting import eventually
 from tests.kafka.worker_process import WorkerProcess
@@ -62,9 +63,13 @@ class Configured:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Everything that left under one configuration. `said` are the names of its log's lines, in their order."""
+    """Everything that left under one configuration.
+
+    `records` are those of each Kafka sink, by its id; `said` are the names of its log's lines, in their order.
+    """
 
     places: Places
+    records: Mapping[str, Sequence[Mapping[str, Any]]]
     audit_findings: frozenset[str]
     said: Sequence[str]
 
@@ -148,7 +153,10 @@ class Outing:
             *(("privacy explain --event", said) for said in self._explained(explained)),
         ]
         said = [line.event for worker in stage.workers for line in worker.lines()]
-        return Outcome(gathered(places), findings, said)
+        records = {
+            sink: [record.event for record in sink_records(bootstrap, topic)] for sink, topic in self.topics.items()
+        }
+        return Outcome(gathered(places), records, findings, said)
 
     def _explained(self, events: Sequence[bytes]) -> Iterator[bytes]:
         with (

@@ -10,15 +10,19 @@ from tests.canary.configurations import (
     CLOSED,
     INLINE,
     INLINE_SINKS,
+    NO_REDACTION_GATES,
+    NO_REDACTION_POLICY,
     OMIT_AND_RAW_LETTERS,
     REFERENCE_SINKS,
     REFERENCES,
     Capturing,
+    gates_to_name,
 )
 from tests.canary.events import Group, Sowing
 from tests.canary.outing import Configured, Field, Outcome
 from tests.canary.verdicts import (
     assert_eventful,
+    assert_gates_named,
     assert_nothing_left,
     assert_only,
     assert_raw_letters,
@@ -61,6 +65,11 @@ class CanarySuite:
         # What would be on the records of all sinks together is what an operator is shown.
         shown = {"privacy explain --event": frozenset().union(*places.values())}
         assert_only(field.sowing, outcomes[INLINE.name], {**places, **shown})
+
+    def test_records_name_the_gates_that_are_closed(self, field: Field, outcomes: Outcomes) -> None:
+        """Each gate by itself, also where another protection would have kept the content back without it."""
+        assert_gates_named(field.sowing, outcomes[INLINE.name], gates_to_name(INLINE_SINKS))
+        assert_gates_named(field.sowing, outcomes[NO_REDACTION_POLICY.name], NO_REDACTION_GATES)
 
     def test_inline_content_is_all_there_where_it_was_granted(self, field: Field, outcomes: Outcomes) -> None:
         """Every plain word inside the allow-list, at every sink that was to get it."""

@@ -1,6 +1,8 @@
 """What has to be true of an outing, in whatever configuration and on whatever broker."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tests.canary.canaries import PLAIN, Canary, Reach
 from tests.canary.events import Group, Sowing
@@ -62,6 +64,32 @@ def assert_there(sowing: Sowing, outcome: Outcome, place: str, expected: frozens
     absent = sorted(str(canary) for canary in expected - found)
     assert expected, f"nothing was to be in {place}, which proves nothing"
     assert not absent, f"{len(absent)} of {len(expected)} are not in {place}:\n" + "\n".join(absent[:40])
+
+
+def assert_gates_named(sowing: Sowing, outcome: Outcome, expected: Mapping[tuple[str, Group], Sequence[str]]) -> None:
+    """Every event's records name exactly the gates that are closed for it, whatever else keeps its content back.
+
+    Some gates have a second protection behind them, so that one of them taken away lets nothing out; it shows here.
+    """
+    wrong = []
+    for (sink, group), gates in expected.items():
+        named = _gates_named(outcome.records[sink])
+        assert sowing.event_ids(group), f"there are no {group}, which proves nothing"
+        wrong += [
+            f"sink {sink}: {event_id} of {group} names {sorted(named[event_id])} instead of {tuple(gates)}"
+            for event_id in sorted(sowing.event_ids(group))
+            if named[event_id] != {tuple(gates)}
+        ]
+    assert not wrong, f"{len(wrong)} events with other gates:\n" + "\n".join(wrong[:40])
+
+
+def _gates_named(records: Sequence[Mapping[str, Any]]) -> Mapping[str, set[tuple[str, ...]]]:
+    """By event id, what its records name: the same in all of them that were decided about."""
+    named: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+    for record in records:
+        if record["capture"] is not None:
+            named[record["event_cursor"]["event_id"]].add(tuple(record["capture"]["closed_gates"]))
+    return named
 
 
 def assert_raw_letters(sowing: Sowing, outcome: Outcome) -> None:
