@@ -33,7 +33,7 @@ TINY = Size(
         "workers": 4_000,
         "content": 2_000,
         "content captured": 300,
-        "content-in-turn stretch": 2_000,
+        "content-in-turn stretch": 20_000,
         "latency": 20_000,
         "catch-up backlog": 40_000,
         "catch-up live": 2_000,
