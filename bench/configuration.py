@@ -56,11 +56,13 @@ def write(
     names: Names,
     sinks: Mapping[str, Mapping[str, Any]],
     worker: Mapping[str, Any] | None = None,
+    *,
+    events: Mapping[str, Any] | None = None,
 ) -> Settings:
     """Write the configuration, and load it as the worker will."""
     tree: dict[str, Any] = {
         "kafka": {"bootstrap_servers": kafka.bootstrap},
-        "events": {"topic": names.events, "group": names.run},
+        "events": {"topic": names.events, "group": names.run, **(events or {})},
         "health": {"topic": names.health},
         "dead_letter": {"topic": names.dead_letters},
         "sinks": {sink_id: dict(keys) for sink_id, keys in sinks.items()},

@@ -41,22 +41,15 @@ def _run(track: Track, contestant: Contestant, sink_count: int = 3) -> dict[str,
 
 
 def one_record(setting: Setting) -> Result:
-    """Everybody on events that yield one record each; of those who take longest, on fewer of them."""
-    many, few = (
-        Track(setting.kafka, setting.folder, ONE_RECORD_EACH, setting.size.events[name], SEED)
-        for name in ("one-record", "one-record slow")
-    )
-    entries = [
-        Entry(one, "", partial(_run, many if one in QUICK_ONES else few, one)) for one in setting.chosen(field_of.ALL)
-    ]
-    return finished(setting, "one-record", entries, [many, few])
+    """Everybody on events that yield one record each."""
+    return _quick_and_slow(setting, "one-record", ONE_RECORD_EACH, setting.chosen(field_of.ALL))
 
 
 def mix(setting: Setting) -> Result:
     """The demonstration's kinds of events, of which one in ten yields two or three records."""
     small = (NULL, *field_of.OURS)
     everybody = field_of.ALL if setting.size.everybody_everywhere else small
-    return _backlog(setting, "mix", AS_IN_THE_DEMONSTRATION, setting.chosen(everybody))
+    return _quick_and_slow(setting, "mix", AS_IN_THE_DEMONSTRATION, setting.chosen(everybody))
 
 
 def sinks(setting: Setting) -> Result:
@@ -219,6 +212,13 @@ SCENARIOS: Mapping[str, Scenario] = {
 
 def _track(setting: Setting, scenario: str, events: Mix) -> Track:
     return Track(setting.kafka, setting.folder, events, setting.size.events[scenario], SEED)
+
+
+def _quick_and_slow(setting: Setting, scenario: str, events: Mix, contestants: Sequence[Contestant]) -> Result:
+    """Of those who take longest, on fewer events."""
+    many, few = _track(setting, scenario, events), _track(setting, f"{scenario} slow", events)
+    entries = [Entry(one, "", partial(_run, many if one in QUICK_ONES else few, one)) for one in contestants]
+    return finished(setting, scenario, entries, [many, few])
 
 
 def _backlog(setting: Setting, scenario: str, events: Mix, contestants: Sequence[Contestant]) -> Result:

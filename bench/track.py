@@ -29,8 +29,18 @@ class RunRefusedError(Exception):
 class Track:
     """The events, and what every sink has to get of them."""
 
-    def __init__(self, kafka: Kafka, folder: Path, mix: Mix, events: int, seed: int) -> None:
+    def __init__(
+        self,
+        kafka: Kafka,
+        folder: Path,
+        mix: Mix,
+        events: int,
+        seed: int,
+        *,
+        events_settings: Mapping[str, Any] | None = None,
+    ) -> None:
         self._kafka = kafka
+        self._events_settings = events_settings or {}
         self._folder = folder
         self._names = Names.fresh()
         self._runs = 0
@@ -157,4 +167,6 @@ class Track:
     def _written(self, names: Names, sinks: Sequence[str]) -> tuple[Path, Settings]:
         file = self._folder / f"{names.run}.yaml"
         keys = {sink: {"kind": "durable_trace", "topic": names.sink(sink)} for sink in sinks}
-        return file, write(file, self._kafka, names, keys, {"memory_limit_bytes": MEMORY_LIMIT_BYTES})
+        return file, write(
+            file, self._kafka, names, keys, {"memory_limit_bytes": MEMORY_LIMIT_BYTES}, events=self._events_settings
+        )

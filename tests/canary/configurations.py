@@ -36,18 +36,22 @@ _BY_SOURCE: Final[Gates] = ("policy_complete", "source")
 _BY_SINK: Final[Gates] = ("policy_complete", "sink")
 
 
+ROOM: Final = {"memory_limit_bytes": 4 * 2**30}
+"""The budget of twenty lanes, which is what they could take and nothing they do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Capturing:
     """A sink for content: the mode it declares, what its policy changes of the open one, whose content it gets.
 
-    `closed` are the gates that it closes for events that close none themselves.
+    `closed` are the gates that it closes for events that close none themselves; None where that depends on the event.
     """
 
     mode: str = "raw_content"
     changes: Mapping[str, Any] = field(default_factory=dict)
     gets: tuple[Group, ...] = ()
     kind: str = "durable_trace"
-    closed: Gates = ()
+    closed: Gates | None = ()
 
     def keys(self, policy: str) -> dict[str, Any]:
         content = {"content": {"mode": self.mode, "policy": policy}}
@@ -73,6 +77,9 @@ _CLOSED: Final[Mapping[str, Capturing]] = {
     "sample": Capturing(changes={"sample": {"rate": 1e-12, "key": "canary"}}, closed=("sample",)),
     "byte-limit": Capturing(changes={"event_limit_bytes": 700}, closed=("byte_limit",)),
     "part-limit": Capturing(changes={"part_limit_bytes": 20}, closed=("byte_limit",)),
+    # A policy that is not complete: without a window, without a sample. (One without a limit is refused.)
+    "no-window": Capturing(changes={"retention_s": {}}, closed=("policy_complete", "retention")),
+    "no-sample": Capturing(changes={"sample": {"rate": 0.0}}, closed=("policy_complete", "sample")),
     # The axes, one by one.
     "agent": Capturing(changes={"agents": {"named": {"agent.billing": RAW}}}, closed=_BY_MODE),
     "family": Capturing(changes={"families": {"named": {"tool": RAW}}}, closed=_BY_MODE),
@@ -90,6 +97,8 @@ INLINE_SINKS: Final[Mapping[str, Capturing]] = {
     ),
     "patient": Capturing(changes={"retention_s": {"run_scoped": 8_640_000}}, gets=(Group.ORDINARY, Group.OLD)),
     "trouble": Capturing(kind="test"),
+    # Some of its parts are left out and not all: what of an event is too much for it depends on the event.
+    "part-limit-some": Capturing(changes={"part_limit_bytes": 100}, closed=None),
     **_CLOSED,
 }
 
@@ -113,7 +122,9 @@ def _capturing(name: str, sinks: Mapping[str, Capturing], *, killed: bool = Fals
         **capture,
     }
     keys = {sink: capturing.keys(sink) for sink, capturing in sinks.items()}
-    return Configured(name, {**keys, "plain": {"kind": "durable_trace"}}, {"capture": section}, killed=killed)
+    return Configured(
+        name, {**keys, "plain": {"kind": "durable_trace"}}, {"capture": section, "worker": ROOM}, killed=killed
+    )
 
 
 OFF = Configured(
@@ -171,7 +182,8 @@ def gates_to_name(sinks: Mapping[str, Capturing]) -> dict[tuple[str, Group], Gat
     ordinary = {
         (name, Group.ORDINARY): sink.closed
         for name, sink in sinks.items()
-        if sink.kind == "durable_trace" and sink.mode != "off"  # at a sink that is off nothing is decided
+        # At a sink that is off nothing is decided.
+        if sink.kind == "durable_trace" and sink.mode != "off" and sink.closed is not None
     }
     return {**ordinary, **{("granted", group): gates for group, gates in CLOSED_BY_EVENTS.items()}}
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tailrace.adapters.logs import StructuredLog, system_now
+from tailrace.bootstrap.assembly import EventsTopic, build_worker
 from tailrace.bootstrap.projectors import READY_WITHIN_S, await_machine_code, make_projector
 from tailrace.codec.compiled_projector import CompiledProjector
 from tailrace.codec.native.tier import NativeTier
@@ -138,3 +139,11 @@ def test_a_stop_ends_the_wait_for_machine_code(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("projector", ["compiled", "reference"])
 def test_without_machine_code_nobody_waits(monkeypatch: pytest.MonkeyPatch, projector: str) -> None:
     assert Waits(monkeypatch, looks=math.inf).of(projector) == 0
+
+
+def test_a_worker_is_made_only_when_the_wait_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients are made here and connect to nobody: there is no broker at that port, and nothing is started."""
+    waits, stop = Waits(monkeypatch, looks=3), Stop()
+    log = StructuredLog("error", "json", io.StringIO(), now=system_now)
+    build_worker(settings(), schemas=store(), topic=EventsTopic(), stop=stop, clock=waits.clock, logger=log)
+    assert waits.looked == 3

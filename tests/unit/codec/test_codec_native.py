@@ -2,6 +2,7 @@
 
 import builtins
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -11,6 +12,7 @@ import pytest
 
 from tailrace.codec.compiled_projector import CompiledProjector
 from tailrace.codec.native import batch, kernel
+from tailrace.codec.native.walk_program import NotNative
 from tailrace.codec.reference_projector import DEFAULT_MAX_EVENT_BYTES
 from tailrace.domain.identifiers import IDENTIFIER_CHARACTERS, IdentifierPolicy, RefTreatment
 from tailrace.domain.projected import Projected, Undecodable
@@ -221,6 +223,22 @@ def test_a_compiler_that_fails_leaves_it_to_others(monkeypatch: pytest.MonkeyPat
     assert said == ["OSError"]
     (made,) = projector.project_all(0, [1], [None], [framed(PLAIN)])
     assert isinstance(made, tuple)
+
+
+def test_a_wait_says_whether_it_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiling, compiled = threading.Event(), batch.NativeProjection.of
+
+    def slow(*given: Any, **more: Any) -> batch.NativeProjection | NotNative:
+        assert compiling.wait(60)
+        return compiled(*given, **more)
+
+    monkeypatch.setattr(batch.NativeProjection, "of", slow)
+    projector = CompiledProjector(TOPIC, store(), native=True)
+    assert projector.native is not None
+    undecided = projector.native.wait(0)
+    compiling.set()
+    assert not undecided
+    assert projector.native.wait()
 
 
 def test_content_comes_along_where_it_is_kept() -> None:

@@ -4,7 +4,8 @@
                 └── no numba, or it fails ──> never
 
 Getting ready takes half a second where numba has kept the code on disk, and five seconds where it has to compile it. It
-begins when the projector is made; among threads that have much to do the same takes ten times as long [measured].
+begins when the projector is made; among threads that have much to do the same takes three to ten times as long
+[measured].
 """
 
 import threading
