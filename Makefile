@@ -43,10 +43,10 @@ $(PLOTTING): $(READY)
 	$(BIN)/python -m pip install --quiet --group bench
 	@touch $@
 
-bench-quick: $(PLOTTING) ## every comparison on a real Kafka at a small size, then tables and plots; 25 minutes
+bench-quick: $(PLOTTING) ## every comparison on a real Kafka at a small size, then tables and plots; an hour
 	$(BIN)/python -m bench.compare --quick; code=$$?; $(BENCH_REPORT) && exit $$code
 
-bench: $(PLOTTING) ## the same at full size, steps, and memory over five million events; two to three hours
+bench: $(PLOTTING) ## the same at full size, steps, and memory over five million events; four hours
 	$(BIN)/python -m bench.compare --full; code=$$?; \
 	$(BIN)/python -m bench.steps && $(BIN)/python -m bench.memory --full || code=1; \
 	$(BENCH_REPORT) && exit $$code

@@ -1,7 +1,7 @@
 """Run scenarios and write their results; tables and plots are made from those afterwards.
 
-    python -m bench.compare --quick                      every scenario, medians of five, in less than 25 minutes
-    python -m bench.compare --full                       the same at full size, one to two hours
+    python -m bench.compare --quick                      every scenario, medians of five, in an hour
+    python -m bench.compare --full                       the same at full size, three hours
     python -m bench.compare --quick --scenario latency   one of them
     python -m bench.compare --tiny                       does everything still work? Its figures mean nothing
     python -m bench.compare --quick --without Bento      where Go is missing
