@@ -39,12 +39,12 @@ def main() -> None:
 
 
 def run(settings: Settings, events: int, records: int, value_bytes: int) -> None:
-    consumer = _consumer(settings)
+    consumer = consumer_of(settings)
     outlets = [(_producer(settings, sink), sink.topic) for sink in _sinks(settings)]
-    _say("reading a partition")
+    say("reading a partition")
     read = written = 0
     while read < events:
-        for message in _received(consumer):
+        for message in received(consumer):
             read += 1
             key, value = message.key(), message.value() or b""
             assert isinstance(value, bytes)
@@ -61,10 +61,11 @@ def run(settings: Settings, events: int, records: int, value_bytes: int) -> None
     for producer, _ in outlets:
         while len(producer):
             producer.poll(0.05)
-    _say("all written")
+    say("all written")
 
 
-def _received(consumer: Consumer) -> Iterator[Message]:
+def received(consumer: Consumer) -> Iterator[Message]:
+    """What one ask of the client brings, ends of partitions left out."""
     for message in receive(consumer, READ_RECORDS, 0.1):
         error = message.error()
         if error is None:
@@ -77,7 +78,8 @@ def _sinks(settings: Settings) -> Sequence[DurableTraceSettings]:
     return [sink for sink in settings.sinks.values() if isinstance(sink, DurableTraceSettings)]
 
 
-def _consumer(settings: Settings) -> Consumer:
+def consumer_of(settings: Settings) -> Consumer:
+    """A worker's consumer, at the beginning of every partition of the events topic."""
     consumer = Consumer(
         {
             **settings.kafka.properties(),
@@ -108,8 +110,8 @@ def _produce(producer: Producer, topic: str, key: str | bytes | None, value: byt
             return
 
 
-def _say(event: str) -> None:
-    print(json.dumps({"at": datetime.now(UTC).isoformat(), "event": event}), flush=True)
+def say(event: str, **fields: int) -> None:
+    print(json.dumps({"at": datetime.now(UTC).isoformat(), "event": event, **fields}), flush=True)
 
 
 if __name__ == "__main__":

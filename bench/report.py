@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from bench.results import RESULTS, Result, load, newest
 
@@ -26,6 +27,7 @@ NOT_MEASURED = "Not measured at this version: `python -m bench.compare --quick` 
 NULL, TAILRACE, FASTAVRO = "null pipeline", "tailrace", "tailrace, projector by fastavro"
 PEERS = ("Quix Streams", "FastStream", "Arroyo")
 TWO_WORKERS = "tailrace, two workers"
+READER = "a process that only reads"
 WITHOUT, WITH = "events without content", "content nobody may get"
 ALONE, BESIDE = "alone", "beside a lane that catches up"
 
@@ -163,6 +165,14 @@ class Claim:
     at_least: bool = True
 
 
+def _added(result: Result, who: str) -> float:
+    """Processor time per event: median over turns of what content adds to the stretch beside it."""
+    pairs = list(zip(result.runs(who, WITH), result.runs(who, WITHOUT), strict=True))
+    if not pairs:
+        raise LookupError(f"{result.scenario} has no {who}")
+    return median(with_it[CPU] - without[CPU] for with_it, without in pairs)
+
+
 CLAIMS = (
     Claim(
         "tailrace's events/s, null pipeline = 1",
@@ -199,10 +209,17 @@ CLAIMS = (
         0.9,
     ),
     Claim(
-        "tailrace's events/s with content that nobody may get, without content = 1",
+        "tailrace's events/s with content that nobody may get (3.7 times the bytes), without content = 1",
         "content-in-turn",
         lambda r: r.ratio((TAILRACE, WITH), (TAILRACE, WITHOUT), PACE),
-        0.95,
+        0.9,
+    ),
+    Claim(
+        "CPU per event that such content adds to tailrace, as much as it adds to a process that only reads = 1",
+        "content-in-turn",
+        lambda r: _added(r, TAILRACE) / _added(r, READER),
+        1.0,
+        at_least=False,
     ),
 )
 

@@ -14,13 +14,17 @@ from collections.abc import Callable, Sequence
 from confluent_kafka import KafkaException
 
 from bench.backlog import Mix
+from bench.bare_reader import READ
+from bench.child import Child, python
 from bench.configuration import sink_ids
 from bench.content import CONTENT_BYTES, WITH_CONTENT, WITHOUT_CONTENT
-from bench.contestants import TAILRACE
+from bench.contestants import TAILRACE, Contestant, Course, Process
 from bench.results import Refusal, Result, Row, provenance
 from bench.topics import read, wait_for_records
 from bench.track import DRAIN_TIMEOUT_S, START_TIMEOUT_S, RunRefusedError, Track
 from bench.turns import SEED, Setting
+
+READER = "a process that only reads"
 
 PAIRS = 4
 """Of stretches in a run; even, so that either kind comes first as often."""
@@ -33,8 +37,12 @@ LEFT_OUT = 35_000
 (20 000), in the client's queue (5 500 without content) and in answers under way (1 MB of each partition, 10 000)."""
 
 
+Stretch = tuple[str, dict[str, float]]
+"""Of which kind it was, and its figures."""
+
+
 def content_in_turn(setting: Setting) -> Result:
-    """One worker over all stretches, over and over; every pair of stretches is a turn of the result."""
+    """A worker and a mere reader over all stretches, over and over; every pair of stretches is a turn of the result."""
     made = provenance()
     events = setting.size.events["content-in-turn stretch"]
     kinds = [WITHOUT_CONTENT, *(kind for pair in range(PAIRS) for kind in pair_of_kinds(pair)), WITHOUT_CONTENT]
@@ -45,21 +53,26 @@ def content_in_turn(setting: Setting) -> Result:
         track.fill(Mix(one_record_each=True, content_bytes=size), events, SEED + number)
     turns: list[list[Row]] = []
     refusals: list[Refusal] = []
+    ways = {TAILRACE.name: _of_worker, READER: _of_reader}
     for run in range(setting.turns):
-        label = f"content-in-turn {run + 1}/{setting.turns}: {TAILRACE.name}"
-        try:
-            rows = [Row(TAILRACE.name, *measured) for measured in _measured(track, kinds, events)]
-        except (RunRefusedError, SystemExit, KafkaException) as refusal:
-            refusals.append(Refusal(TAILRACE.name, "", str(refusal)))
-            print(f"{label}: does not count: {refusal}", flush=True)
-        else:
-            turns += [rows[first : first + 2] for first in range(0, len(rows), 2)]
+        of_run: list[list[Row]] = [[] for _ in range(PAIRS)]
+        turns += of_run
+        for name, measured in ways.items() if run % 2 == 0 else reversed(ways.items()):
+            label = f"content-in-turn {run + 1}/{setting.turns}: {name}"
+            try:
+                rows = [Row(name, *stretch) for stretch in measured(track, kinds, events)]
+            except (RunRefusedError, SystemExit, KafkaException) as refusal:
+                refusals.append(Refusal(name, "", str(refusal)))
+                print(f"{label}: does not count: {refusal}", flush=True)
+                continue
+            for pair, turn in enumerate(of_run):
+                turn.extend(rows[2 * pair : 2 * pair + 2])
             print(
                 f"{label}: events_per_s " + ", ".join(f"{row.figures['events_per_s']:,.0f}" for row in rows), flush=True
             )
     track.close()
     parameters = {
-        "rows": [[TAILRACE.name, kind] for kind in pair_of_kinds(0)],
+        "rows": [[name, kind] for name in ways for kind in pair_of_kinds(0)],
         "turns": len(turns),
         "seed": SEED,
         "backlogs": [track.described()],
@@ -71,8 +84,13 @@ def pair_of_kinds(number: int) -> Sequence[str]:
     return (WITHOUT_CONTENT, WITH_CONTENT) if number % 2 == 0 else (WITH_CONTENT, WITHOUT_CONTENT)
 
 
-def _measured(track: Track, kinds: Sequence[str], events: int) -> list[tuple[str, dict[str, float]]]:
-    """Kind and figures of every stretch of one run but the first and the last, in order."""
+def window(number: int, events: int) -> tuple[int, int]:
+    """Which records of a sink, counted from the run's first, are measured of a stretch of so many events."""
+    return number * events + LEFT_OUT, (number + 1) * events - LEFT_OUT
+
+
+def _of_worker(track: Track, kinds: Sequence[str], events: int) -> list[Stretch]:
+    """Every stretch of one run but the first and the last: between two records of each sink."""
     course = track.course(sink_ids(3))
     try:
         with track.started(TAILRACE, course) as child:
@@ -84,22 +102,42 @@ def _measured(track: Track, kinds: Sequence[str], events: int) -> list[tuple[str
         written = [append_times_s(course.bootstrap, topic) for topic in course.sink_topics]
     finally:
         track.remove(course)
+    return _stretches(child, kinds, events, lambda count: max(times[count - 1] for times in written))
+
+
+def _of_reader(track: Track, kinds: Sequence[str], events: int) -> list[Stretch]:
+    """The same of a process that only reads: between two events."""
+    counts = [count for number in range(1, len(kinds) - 1) for count in window(number, events)]
+    course = track.course(sink_ids(1))
+    try:
+        with track.started(_reader(counts), course) as child:
+            lines = child.wait_for(READ, DRAIN_TIMEOUT_S, len(counts))
+            track.ended(_reader(counts), child)
+    finally:
+        track.remove(course)
+    at_s = dict(zip(counts, (line.at_s for line in lines), strict=True))
+    return _stretches(child, kinds, events, at_s.__getitem__)
+
+
+def _reader(counts: Sequence[int]) -> Contestant:
+    def process(course: Course) -> Process:
+        return Process(python("bench.bare_reader", "--config", str(course.config), "--say-at", *map(str, counts)))
+
+    return Contestant(READER, TAILRACE.begins, process, lambda _: [], writes_the_records=False)
+
+
+def _stretches(child: Child, kinds: Sequence[str], events: int, at_s: Callable[[int], float]) -> list[Stretch]:
     return [
-        (kinds[number], figures_of(child.cpu_at_s, written, *window(number, events)))
+        (kinds[number], figures_of(child.cpu_at_s, at_s, *window(number, events)))
         for number in range(1, len(kinds) - 1)
     ]
 
 
-def window(number: int, events: int) -> tuple[int, int]:
-    """Which records of a sink, counted from the run's first, are measured of a stretch of so many events."""
-    return number * events + LEFT_OUT, (number + 1) * events - LEFT_OUT
-
-
 def figures_of(
-    cpu_at_s: Callable[[float], tuple[float, float]], written: Sequence[Sequence[float]], first: int, last: int
+    cpu_at_s: Callable[[float], tuple[float, float]], at_s: Callable[[int], float], first: int, last: int
 ) -> dict[str, float]:
-    """Between the moments at which every sink had `first` records and `last`."""
-    begun_s, finished_s = (max(times[count - 1] for times in written) for count in (first, last))
+    """Between the moments at which there were `first` records, or events, and `last`."""
+    begun_s, finished_s = at_s(first), at_s(last)
     used_s = cpu_at_s(finished_s)[0] - cpu_at_s(begun_s)[0]
     return {
         "events_per_s": (last - first) / (finished_s - begun_s),
