@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from tailrace.cli import app
 from tests.canary.search import Find, Search
+from tests.kafka.committed import committed_places
 from tests.kafka.sink_records import read_topic
 
 Places = Mapping[str, bytes]
@@ -39,7 +40,7 @@ def cursor_place(bootstrap: str, groups: Iterable[str], topic: str, partitions: 
     said: list[str] = []
     for group in groups:
         reader = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "log_level": 0})
-        places = reader.committed([TopicPartition(topic, number) for number in range(partitions)], timeout=10)
+        places = committed_places(reader, [TopicPartition(topic, number) for number in range(partitions)])
         said += [f"{group} {place.partition} {place.offset} {place.metadata}" for place in places]
         reader.close()
     return "\n".join(said).encode()

@@ -56,8 +56,9 @@ SETTINGS: Mapping[str, str] = {
     "group.consumer.min.session.timeout.ms": "1000",
     "group.consumer.min.heartbeat.interval.ms": "200",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "500",
-    # After a kill the node may not register again before the session of its first life is over.
-    "broker.session.timeout.ms": "2000",
+    # After a kill the node may not register again before the session of its first life is over. Shorter than a busy
+    # machine stands still (2 s were seen), a living node would be fenced.
+    "broker.session.timeout.ms": "5000",
     "broker.heartbeat.interval.ms": "500",
     # Rules per topic or group by kafka-acls.sh; what has no rule stays open.
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",

@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartit
 
 from tailrace.synthetic import SyntheticEvent, SyntheticEvents
 from tests.kafka.broker import Kafka
+from tests.kafka.committed import committed_places
 from tests.kafka.waiting import eventually
 from tests.kafka.worker_process import WorkerProcess
 
@@ -145,7 +146,7 @@ class Stage:
 
     def committed(self, group: str) -> dict[int, int]:
         places = [TopicPartition(self.events_topic, partition) for partition in range(self.partitions)]
-        found = self._reader(group).committed(places, timeout=10)
+        found = committed_places(self._reader(group), places)
         assert all(place.error is None for place in found)
         return {place.partition: place.offset for place in found if place.offset >= 0}
 
