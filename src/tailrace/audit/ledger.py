@@ -43,7 +43,7 @@ class LaneStart:
 class Claim:
     """One run of a gap: these ranks are missing at these offsets; no ranks: the whole event.
 
-    It counts at offsets below `counts_below`, the cursor of the lane start that came next.
+    It counts at offsets below `counts_below`, the cursor of the lane start that came next. `start_id` is its lane's.
     """
 
     first: int
@@ -53,6 +53,7 @@ class Claim:
     detail: str
     entry: str
     order: int
+    start_id: str
     counts_below: int = NEVER
 
 
@@ -296,7 +297,7 @@ def _enter(history: History, fields: Mapping[str, Any], *, early: bool) -> None:
             LaneStart(order, started["cursor"], started["cursor_origin"], started["config_digest"], start_id)
         )
     if (gap := fields["gap"]) is not None:
-        _enter_gap(history, gap, fields["record_id"], order)
+        _enter_gap(history, gap, fields["record_id"], order, start_id)
     if (mark := fields["export_cursor"]) is not None:
         # Filtered records are left out: a lane counts them offer by offer, so a mark within an offer is behind.
         accounted = mark["exported"] + sum(count["records"] for count in mark["dropped"])
@@ -306,11 +307,12 @@ def _enter(history: History, fields: Mapping[str, Any], *, early: bool) -> None:
         history.failed.append((offset, offset))
 
 
-def _enter_gap(history: History, gap: Mapping[str, Any], entry: str, order: int) -> None:
+def _enter_gap(history: History, gap: Mapping[str, Any], entry: str, order: int, start_id: str) -> None:
     summed = 0
     for run in gap["runs"]:
         ranks = frozenset(RANKS[kind] for kind in run["kinds"] if kind in RANKS)
-        claim = Claim(run["first_offset"], run["last_offset"], ranks, gap["reason"], gap["detail"], entry, order)
+        first, last = run["first_offset"], run["last_offset"]
+        claim = Claim(first, last, ranks, gap["reason"], gap["detail"], entry, order, start_id)
         summed += (claim.last - claim.first + 1) * max(1, len(run["kinds"]))
         # A kind nobody knows claims nothing; leaving it out must not turn the run into a claim of the whole event.
         if len(ranks) == len(run["kinds"]):

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from tailrace.audit.arrivals import Column
 from tailrace.audit.findings import FindingCode, Findings, NoteCode
-from tailrace.audit.ledger import OVERSIZE, REFUSALS, RETENTION_LOST, UNDECODABLE, Claim, ClaimSweep
+from tailrace.audit.ledger import OVERSIZE, REFUSALS, RETENTION_LOST, UNDECODABLE, Claim, ClaimSweep, LaneStart
 from tailrace.audit.rules import KINDS, WHOLE_EVENT, offset_of, unit
 from tailrace.audit.standing import Doubt, EventSums, Speaker, Standing, Totals
 
@@ -233,13 +233,18 @@ class SinkCheck:
             self.speaker.about_unit(FindingCode.REFUSAL_WITHOUT_LETTER, number)
 
     def _claimed_twice(self, number: int, claims: Sequence[Claim]) -> None:
-        """Two entries may claim one unit only if a lane started at or below it in between."""
+        """Two entries may claim one unit only if a lane started at or below it in between.
+
+        Or before both, if the later one is of the lane that this start had followed: a process that stood still, with
+        its entry on the way, gets it written once it goes on, after its successor's.
+        """
         if len(claims) < 2:
             return
         ordered = sorted({claim.entry: claim for claim in claims}.values(), key=lambda claim: claim.order)
         starts = [start for start in self.standing.history.starts if start.cursor <= offset_of(number)]
         for earlier, later in pairwise(ordered):
-            if not any(earlier.order < start.order < later.order for start in starts):
+            between = any(earlier.order < start.order < later.order for start in starts)
+            if not between and not _came_late(earlier, later, self.standing.history.starts):
                 self.speaker.about_unit(FindingCode.GAP_TWICE, number)
 
     def _is_faithful(self, one: Wanted, found: bytes, offset: int) -> bool:
@@ -267,3 +272,10 @@ def _found(columns: Mapping[int, Column] | None) -> dict[int, list[tuple[int, in
         for row, number in enumerate(column.units):
             found.setdefault(number, []).append((sink_partition, row))
     return found
+
+
+def _came_late(earlier: Claim, later: Claim, starts: Sequence[LaneStart]) -> bool:
+    """Whether the later one is of a lane that the earlier one's lane had followed, with no start of its own since."""
+    followed = [start.order for start in starts if start.start_id == earlier.start_id and start.order < earlier.order]
+    own = [start.order for start in starts if start.start_id == later.start_id and start.order < later.order]
+    return bool(followed) and bool(own) and later.start_id != earlier.start_id and own[-1] < followed[-1]
