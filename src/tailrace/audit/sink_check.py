@@ -244,7 +244,7 @@ class SinkCheck:
         starts = [start for start in self.standing.history.starts if start.cursor <= offset_of(number)]
         for earlier, later in pairwise(ordered):
             between = any(earlier.order < start.order < later.order for start in starts)
-            if not between and not _came_late(earlier, later, self.standing.history.starts):
+            if not between and not _came_late(earlier, later, number, self.standing.history.starts):
                 self.speaker.about_unit(FindingCode.GAP_TWICE, number)
 
     def _is_faithful(self, one: Wanted, found: bytes, offset: int) -> bool:
@@ -274,8 +274,10 @@ def _found(columns: Mapping[int, Column] | None) -> dict[int, list[tuple[int, in
     return found
 
 
-def _came_late(earlier: Claim, later: Claim, starts: Sequence[LaneStart]) -> bool:
-    """Whether the later one is of a lane that the earlier one's lane had followed, with no start of its own since."""
-    followed = [start.order for start in starts if start.start_id == earlier.start_id and start.order < earlier.order]
-    own = [start.order for start in starts if start.start_id == later.start_id and start.order < later.order]
-    return bool(followed) and bool(own) and later.start_id != earlier.start_id and own[-1] < followed[-1]
+def _came_late(earlier: Claim, later: Claim, number: int, starts: Sequence[LaneStart]) -> bool:
+    """Whether the later one is of a lane that the earlier one's had followed from this unit or below, and not again."""
+    followed = [s for s in starts if s.start_id == earlier.start_id and s.order < earlier.order]
+    own = [s for s in starts if s.start_id == later.start_id and s.order < later.order]
+    if not followed or not own or later.start_id == earlier.start_id:
+        return False
+    return own[-1].order < followed[-1].order and followed[-1].cursor <= offset_of(number)
