@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Final
 
+from tailrace.codec.compiled_code import Code
 from tailrace.codec.compiled_pieces import Constant, Copied, Expression, Piece, joined, merged, rendered
 from tailrace.codec.compiled_shapes import LONGEST_BYTES
 from tailrace.codec.compiled_shortcut import Shortcut
-from tailrace.codec.compiled_walk import Code
 from tailrace.codec.record_layout import RecordLayout
 from tailrace.codec.record_pieces import NULL, RecordPieces
 

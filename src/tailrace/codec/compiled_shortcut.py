@@ -5,8 +5,8 @@ The code stands where the walk of the stretch begins, and is written when that w
 
 from collections.abc import Sequence
 
+from tailrace.codec.compiled_code import Code
 from tailrace.codec.compiled_pieces import Copied, Expression, Mark, Piece, merged
-from tailrace.codec.compiled_walk import Code
 
 
 class Shortcut:
