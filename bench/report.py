@@ -32,6 +32,7 @@ WITHOUT, WITH = "events without content", "content nobody may get"
 ALONE, BESIDE = "alone", "beside a lane that catches up"
 
 CPU, PACE = "cpu_us_per_event", "events_per_s"
+OWN_CPU = "own_cpu_us_per_event"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,8 @@ CONTENT_COLUMNS = (
     *BACKLOG_COLUMNS[:2],
     Column("events/s, without content = 1", lambda r, who, v: format(r.ratio((who, v), (who, WITHOUT), PACE), ".2f")),
     Column("CPU, without content = 1", lambda r, who, v: format(r.ratio((who, v), (who, WITHOUT), CPU), ".2f")),
+    Column("own threads' CPU µs/event", median_of(OWN_CPU, ".1f")),
+    Column("the same, without = 1", lambda r, who, v: format(r.ratio((who, v), (who, WITHOUT), OWN_CPU), ".2f")),
 )
 
 WORKER_COLUMNS = (*BACKLOG_COLUMNS[:3], *BACKLOG_COLUMNS[4:])
@@ -213,6 +216,13 @@ CLAIMS = (
         "content-in-turn",
         lambda r: r.ratio((TAILRACE, WITH), (TAILRACE, WITHOUT), PACE),
         0.9,
+    ),
+    Claim(
+        "CPU per event of tailrace's own threads (all but the client's) with such content, without content = 1",
+        "content-in-turn",
+        lambda r: r.ratio((TAILRACE, WITH), (TAILRACE, WITHOUT), OWN_CPU),
+        1.05,
+        at_least=False,
     ),
     Claim(
         "CPU per event that such content adds to tailrace, as much as it adds to a process that only reads = 1",

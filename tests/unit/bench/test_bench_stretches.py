@@ -21,6 +21,6 @@ def test_a_window_lies_within_its_stretch_and_away_from_its_ends() -> None:
 
 
 def test_figures_are_of_what_came_in_between() -> None:
-    """A record every two seconds, and a processor that is busy a quarter of the time."""
-    figures = figures_of(lambda at_s: (at_s / 4, 0.0), lambda count: 2.0 * count, 20, 60)
-    assert figures == {"events_per_s": 0.5, "cpu_us_per_event": 0.5e6}
+    """A record every two seconds, and a processor that is busy a quarter of the time, half of that with the client."""
+    figures = figures_of(lambda at_s: (at_s / 4, at_s / 8), lambda count: 2.0 * count, 20, 60)
+    assert figures == {"events_per_s": 0.5, "cpu_us_per_event": 0.5e6, "own_cpu_us_per_event": 0.25e6}
