@@ -111,8 +111,11 @@ class Assignment:
 
     def lost(self, partitions: Sequence[int]) -> None:
         ours = [p for p in partitions if p in self._partitions]
+        # The new owner may be writing already: what we still send would land behind it. Revoked first, because a lane
+        # between two batches has nothing under way to interrupt, and would take one of these the moment after.
         for lane in self._lanes:
-            lane.interrupt(ours)  # the new owner may be writing already: what is under way would land behind it
+            lane.revoke(ours)
+            lane.interrupt(ours)
         self._forget(ours)
         self._logger.event("partitions lost: nothing was committed for them", level="warning", partitions=ours)
 

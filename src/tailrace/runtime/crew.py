@@ -68,13 +68,13 @@ class CrewPlan:
 
 @dataclass(slots=True)
 class _Manned:
-    """A seat, who sits in it, and what those who sat there before came to."""
+    """A seat, who sits in it, and what those who sat there before came to together."""
 
     seat: Seat
     process: WorkerProcess | None = None
     owes_snapshot: bool = False
     cpu_s: float = 0.0
-    earlier: list[WorkReport] = field(default_factory=list)
+    earlier: WorkReport = field(default_factory=WorkReport)
 
 
 class Crew:
@@ -114,7 +114,7 @@ class Crew:
             if one.seat.starts and one.seat.last_code is not None:
                 yield Life(
                     number=one.seat.number,
-                    report=WorkReport.total(one.earlier),
+                    report=one.earlier,
                     restarts=one.seat.starts - 1,
                     cpu_s=one.cpu_s,
                     exit_code=one.seat.last_code,
@@ -171,7 +171,7 @@ class Crew:
         one.process, one.owes_snapshot = None, False
         one.cpu_s += ended.cpu_s
         if process.report is not None:
-            one.earlier.append(process.report)
+            one.earlier = WorkReport.total((one.earlier, process.report))
         follows = seat.ended(ended.code, now_s)
         self._logger.event(
             "worker process ended",

@@ -1,7 +1,12 @@
 """Partitions come and go: nobody commits what is not theirs, the group speaks first, and nobody is held up for long."""
 
+from collections.abc import Sequence
+
+import pytest
+
 from tailrace.domain.kinds import FailureKind
 from tailrace.domain.ledger import LaneStarted
+from tailrace.domain.projected import LaneItem
 from tailrace.runtime.assignment import ATTACH_PATIENCE_S
 from tailrace.runtime.clock import Deadline
 from tailrace.runtime.feed import Mode
@@ -105,6 +110,29 @@ class TestHandingOver:
         stage.source.lose(0)
         stage.turn()
         assert staged.lane._interrupt.is_set()
+
+    def test_a_lane_between_two_batches_takes_nothing_more_of_a_lost_partition(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It has nothing under way to call off, and its thread may take the next batch at any moment from there."""
+        stage = worker("a")
+        staged = stage.lanes["a"]
+        stage.topic.append(0, *[PROGRESS] * 5)
+        staged.stuck = True
+        stage.turn(5)
+        waited = staged.feed.waiting().records
+        taken: list[LaneItem] = []
+        interrupt = staged.lane.interrupt
+
+        def interrupt_then_take(partitions: Sequence[int]) -> None:
+            interrupt(partitions)
+            taken.extend(staged.feed.take(10, 1_000_000))
+
+        monkeypatch.setattr(staged.lane, "interrupt", interrupt_then_take)
+        stage.source.lose(0)
+        stage.turn()
+        assert waited == 5
+        assert taken == []
 
     def test_a_revocation_while_the_worker_stops_leaves_no_cursor_behind(self) -> None:
         """A new worker joins while this one waits for its last commit: what it keeps is written down all the same."""
