@@ -372,10 +372,27 @@ def connection_string(chance: Random) -> str:
 
 
 def password(chance: Random) -> str:
-    """What settings files, headers (RFC 7617) and JSON that was cut off look like."""
-    word = some(chance, LETTERS_AND_DIGITS + "!#%*", 7, 15) + chance.choice(DIGITS)
+    """What settings files, headers (RFC 7617) and JSON that was cut off look like.
+
+    Names as libpq has them in the environment, as the AWS CLI prints `sts assume-role`, and as JavaScript spells them.
+    """
+    letters = LETTERS_AND_DIGITS + "!#%*"
+    word = some(chance, letters, 7, 15) + chance.choice(DIGITS)
+    if chance.random() < 0.2:
+        word = chance.choice(LETTERS_AND_DIGITS) + chance.choice("([{;&,") + word
     name = chance.choice(
-        ["password", "passwd", "PASSWORD", "db_password", "senha", "client_secret", "API_KEY", "api-key"]
+        [
+            *("password", "passwd", "PASSWORD", "db_password", "senha", "client_secret", "API_KEY", "api-key"),
+            *(
+                "dbPassword",
+                "clientSecret",
+                "PGPASSWORD",
+                "SecretAccessKey",
+                "userPassword",
+                "GITHUB_TOKEN",
+                "csrfToken",
+            ),
+        ]
     )
     basic = base64.b64encode(f"{chance.choice(_NAMES)}:{word}".encode()).decode()
     return chance.choice(
@@ -473,6 +490,8 @@ def _no_address(chance: Random) -> str:
             ".".join(numbers),
             ".".join(numbers[:3]),
             f"{chance.randint(256, 999)}." + ".".join(numbers[:3]),
+            f"rows[::{chance.randint(2, 99)}]",
+            f"rows[{chance.randint(0, 99)}::{chance.randint(2, 9)}]",
             "version " + ".".join(numbers[:4]),
             "v" + ".".join(numbers[:4]),
             f"{chance.randint(0, 23):02d}:{chance.randint(0, 59):02d}:{chance.randint(0, 59):02d}",
@@ -574,6 +593,9 @@ def _no_password(chance: Random) -> str:
             "password = getpass()",
             "api_key = os.environ[NAME]",
             f"max_tokens: {chance.randint(1, 9999)}",
+            f"max token: {chance.randint(1000, 99999)}",
+            f"maxToken={chance.randint(1000, 99999)}",
+            "Passwords: 12-16 characters",
             f"tokens={chance.randint(1, 9999)}",
             "secret=None",
             "the secret: never give up",

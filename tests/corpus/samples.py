@@ -17,6 +17,8 @@ _ENGLISH = [
     "Use {} for the test, not the other one. We shipped 12 of 40 units in 2024.",
     "Found 3 rows:\n- first: {}\n- second: nothing",
     'She wrote "{}" in the ticket.',
+    "Reach us at {} 24/7, or open a ticket.",
+    "{} 2024-05-01 12:00:07 INFO 3 retries left",
 ]
 _PORTUGUESE = [
     "Olá, o cadastro é {} e preciso da alteração hoje.",

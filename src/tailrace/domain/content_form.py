@@ -31,7 +31,8 @@ bound on a record is 1 MiB."""
 MAX_VALUES: Final = 25_000
 """The most commas, colons and opening brackets in a part, which bounds how many values JSON can make of it. A value of
 a few bytes takes up to 700 in memory and an own look of the redactor, so that one hostile megabyte took 180 MB and 13 s
-[measured]. Prose has one per forty characters: a conversation of a megabyte stays below."""
+[measured]. Prose has one per forty characters: a conversation of a megabyte stays below. What JSON in strings holds is
+bounded alike."""
 
 MAX_DEPTH: Final = 64
 """The deepest nesting of tool arguments and results that is followed, far from where Python's recursion would end."""
@@ -90,10 +91,11 @@ def allowed_instructions(encoded: bytes) -> Allowed | Unreadable:
 
 
 class _Sieve:
-    """One walk over one parsed value, counting the parts it leaves out."""
+    """One walk over one parsed value, counting the parts it leaves out, and what JSON in strings makes of itself."""
 
     def __init__(self) -> None:
         self.left_out = 0
+        self._unpacked_values = 0
 
     def messages(self, found: JsonValue) -> JsonValue:
         return [self._message(message) for message in _list(found)]
@@ -130,10 +132,24 @@ class _Sieve:
         for name in fields:
             value = part.get(name)
             if name in _TREES and name in part:
-                kept[name] = _without_opaque(_unpacked(value), MAX_DEPTH)
+                kept[name] = _without_opaque(self._unpacked(value), MAX_DEPTH)
             elif isinstance(value, str):
                 kept[name] = value
         return [kept]
+
+    def _unpacked(self, value: JsonValue) -> JsonValue:
+        """JSON inside a string, as most SDKs send arguments, as the JSON it is: redaction looks at keys, too."""
+        if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
+            return value
+        # Counted again: where the part was counted as it came, a comma in a string can be written as `\u002c`.
+        self._unpacked_values += sum(map(value.count, ",:[{"))
+        if self._unpacked_values > MAX_VALUES:
+            raise _NotOfTheForm
+        try:
+            inner: JsonValue = json.loads(value, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError):
+            return value  # text after all, and redacted as such
+        return inner
 
 
 def _allowed(encoded: bytes, form: "Callable[[_Sieve, JsonValue], JsonValue]") -> Allowed | Unreadable:
@@ -152,17 +168,6 @@ def _list(value: JsonValue) -> list[JsonValue]:
     if not isinstance(value, list):
         raise _NotOfTheForm
     return value
-
-
-def _unpacked(value: JsonValue) -> JsonValue:
-    """JSON inside a string, as most SDKs send arguments, as the JSON it is: redaction looks at keys, too."""
-    if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
-        return value
-    try:
-        inner: JsonValue = json.loads(value, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        return value  # text after all, and redacted as such
-    return inner
 
 
 def _without_opaque(value: JsonValue, depth: int) -> JsonValue:

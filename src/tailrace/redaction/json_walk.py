@@ -7,6 +7,7 @@ redacted, the plan gives the value anew. So all texts of a document are scanned 
 import json
 import math
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Final, TypeVar
 
 from tailrace.domain.json_form import JsonValue
@@ -19,6 +20,9 @@ from tailrace.redaction.texts import TextBatch
 _DEEPEST: Final = 96
 # JSON in a string, in JSON in a string …: agents pass results on, and each hand-over can wrap them once more.
 _DEEPEST_EMBEDDING: Final = 4
+# Commas, colons and brackets of all JSON in strings: what as many levels of a content part may hold (`content_form`).
+# They are counted here again because a string can write them as `\u002c` when its part is counted.
+_MOST_EMBEDDED_VALUES: Final = _DEEPEST_EMBEDDING * 25_000
 # A shorter number is neither a card nor a CPF.
 _LEAST_TELLING_NUMBER: Final = 10**10
 _SEALED_TYPES: Final = frozenset({"redacted_thinking", "redacted_reasoning", "reasoning.encrypted", "encrypted"})
@@ -85,19 +89,25 @@ def write_json(value: JsonValue) -> str:
 
 
 class JsonWalk:
-    """Plans values over one batch. `masked_whole` collects the categories of values that were masked unread."""
+    """Plans values over one batch. `masked_whole` collects the categories of values that were masked unread.
 
-    __slots__ = ("_batch", "_keys", "masked_whole")
+    `every_key` has plain words looked at as keys, too, in which only an operator's own pattern can find something.
+    """
 
-    def __init__(self, batch: TextBatch, keys: KeyRules) -> None:
+    __slots__ = ("_batch", "_embedded_values", "_every_key", "_keys", "masked_whole")
+
+    def __init__(self, batch: TextBatch, keys: KeyRules, *, every_key: bool = False) -> None:
         self._batch = batch
         self._keys = keys
+        self._every_key = every_key
+        self._embedded_values = 0
         self.masked_whole: list[str] = []
 
     def plan(self, value: JsonValue, depth: int = 0, embedding: int = 0) -> Plan[JsonValue]:
         """The plan for any JSON value: texts looked at, keys too, numbers that could be a card's or a person's.
 
-        A value is masked whole under a sensitive key, when it is sealed, and beyond 96 levels or 4 embeddings.
+        A value is masked whole under a sensitive key, when it is sealed, and beyond 96 levels, 4 embeddings or 100 000
+        embedded values.
         """
         if depth > _DEEPEST:
             return self._whole(Category.TOO_DEEP)
@@ -121,6 +131,10 @@ class JsonWalk:
     def _text(self, text: str, depth: int, embedding: int) -> Plan[JsonValue]:
         if text.lstrip()[:1] in {"{", "[", '"'}:
             repeated = RepeatedKeys()
+            if depth:
+                self._embedded_values += sum(map(text.count, ",:[{"))
+            if self._embedded_values > _MOST_EMBEDDED_VALUES:
+                return self._whole(Category.TOO_DEEP)
             try:
                 inside = read_json(text, repeated)
             except ValueError:
@@ -190,23 +204,20 @@ class JsonWalk:
 
         def again(texts: Sequence[str]) -> JsonValue:
             redacted: dict[str, JsonValue] = {}
+            numbers = count(1)
             for key, item in entries:
-                name = key if isinstance(key, str) else key(texts)
-                redacted[name if name not in redacted else _apart(name, redacted)] = item(texts)
+                name = unique = key if isinstance(key, str) else key(texts)
+                # Two keys that were masked to the same one stay two. No number is tried twice: keys can be written so
+                # that each of many would find all numbers before its own taken.
+                while unique in redacted:
+                    unique = f"{name}#{next(numbers)}"
+                redacted[unique] = item(texts)
             return redacted
 
         return again
 
     def _key(self, key: str) -> str | Plan[str]:
-        if not may_hold_a_find(key):
+        if not self._every_key and not may_hold_a_find(key):
             return key
         place = self._batch.add(key)
         return lambda texts: texts[place]
-
-
-def _apart(name: str, taken: dict[str, JsonValue]) -> str:
-    """Two keys that were masked to the same one stay two."""
-    number = len(taken)
-    while f"{name}#{number}" in taken:
-        number += 1
-    return f"{name}#{number}"

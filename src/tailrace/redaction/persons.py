@@ -16,10 +16,14 @@ _TWO_DIGIT_CODES: Final = frozenset(
 )
 _THREE_DIGIT_DECADES: Final = frozenset(b"21 22 23 24 25 26 29 35 37 38 42 50 59 67 68 69 80 85 87 88 96 97 99".split())
 _VERSION_WORD: Final = re.compile(rb"(?i)(?:version|vers[a\xe3]o|build|release|firmware)[ :=#]{0,2}\Z")
+_IN_A_WORD: Final = re.compile(rb"[A-Za-z_\xc0-\xff]")
+_DATE: Final = re.compile(rb" (?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9]")
+_EXTENSION: Final = re.compile(rb"(?i)(?:x|ext|r|ramal)\.?[0-9]")
 _SSN_WORD: Final = re.compile(rb"(?i)\b(?:ssn|social security)\b")
 # How far back a word that explains a number may stand.
 _CONTEXT_BYTES: Final = 32
 _LONGEST_IPV6_CHARACTERS: Final = 45
+_SLICE: Final = re.compile(rb"(?!::1\Z)[0-9A-Fa-f]{0,3}::[0-9A-Fa-f]{0,3}")
 _NOT_DIGITS: Final = bytes(code for code in range(256) if not 48 <= code <= 57)
 _PUNCTUATION: Final = b" .-/"
 
@@ -37,16 +41,32 @@ def _email(text: bytes, start: int, end: int) -> tuple[int, int] | None:
 
 
 def _phone(text: bytes, start: int, end: int) -> tuple[int, int] | None:
-    """Seven to fifteen digits after the plus, with a country code that is given out; in zone 1, eleven."""
-    if text[end - 1 : end] == b")" and text.count(b")", start, end) > text.count(b"(", start, end):
-        end -= 1
-    digits = _digits(text[start:end])
-    if not 8 <= len(digits) <= 15:
-        return None
+    """The longest run of whole digit groups from the plus that can be a number.
+
+    A date, an opening hour or a second number may have been proposed along with it.
+    """
+    date = _DATE.search(text, start, end + 3)
+    ends = range(start + 1, (date.start() if date else end) + 1)
+    for stop in reversed([place for place in ends if text[place - 1 : place].isdigit()]):
+        if not _number_goes_on(text, stop) and _could_be_dialled(_digits(text[start:stop])):
+            return start, stop
+    return None
+
+
+def _number_goes_on(text: bytes, stop: int) -> bool:
+    """Whether it is longer, the beginning of a word, or of a fraction or a time such as `24/7` and `10:30`."""
+    behind = text[stop : stop + 1]
+    if behind in {b"/", b":"}:
+        return text[stop + 1 : stop + 2].isdigit()
+    return behind.isdigit() or bool(_IN_A_WORD.match(behind) and not _EXTENSION.match(text, stop))
+
+
+def _could_be_dialled(digits: bytes) -> bool:
+    """Eight to fifteen digits, with a country code that is given out; in zone 1, eleven."""
     if digits[:1] == b"1":
-        return (start, end) if len(digits) == 11 and digits[1] >= 50 else None
+        return len(digits) == 11 and digits[1] >= 50
     known = digits[:1] == b"7" or digits[:2] in _TWO_DIGIT_CODES or digits[:2] in _THREE_DIGIT_DECADES
-    return (start, end) if known else None
+    return known and 8 <= len(digits) <= 15
 
 
 def _cpf(text: bytes, start: int, end: int) -> tuple[int, int] | None:
@@ -87,13 +107,18 @@ def _ipv4(text: bytes, start: int, end: int) -> tuple[int, int] | None:
 
 
 def _ipv6(text: bytes, start: int, end: int) -> tuple[int, int] | None:
-    """What RFC 4291, section 2.2 lets stand, nothing longer; with a digit, since programs have names like `a::b`."""
+    """What RFC 4291, section 2.2 lets stand, nothing longer; with a digit, since programs have names like `a::b`.
+
+    Not a slice with a step, such as `rows[2::3]`: nobody is given an address as short as that.
+    """
     if end - start > _LONGEST_IPV6_CHARACTERS + 1:
         return None
     written = text[start:end].rstrip(b".")
     if written.endswith(b":") and not written.endswith(b"::"):
         written = written[:-1]
     if not any(48 <= code <= 57 for code in written):
+        return None
+    if text[start - 1 : start] == b"[" and text[start + len(written) :][:1] == b"]" and _SLICE.fullmatch(written):
         return None
     try:
         ipaddress.IPv6Address(written.decode("ascii"))
@@ -129,6 +154,7 @@ PERSONS: Final[tuple[Detector, ...]] = (
         _PLUS,
         rb"\+[ ]?[1-9][0-9]{0,2}(?:[ .\-]{0,2}\(?[0-9]{1,5}\)?){1,6}(?:[0-9]{0,10})",
         check=_phone,
+        edges=(1, 0),
     ),
     rule(
         "cpf",

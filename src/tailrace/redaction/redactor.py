@@ -66,7 +66,7 @@ class Redactor:
         if self.is_noop:
             return RedactedJson(value)
         batch = TextBatch([], [])
-        walk = JsonWalk(batch, self.keys)
+        walk = JsonWalk(batch, self.keys, every_key=bool(self.patterns))
         try:
             plan = walk.plan(value)
             texts, counts = redact_all(batch, self.detectors, self.patterns)

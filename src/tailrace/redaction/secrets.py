@@ -16,7 +16,7 @@ _LONGEST_HEADER_CHARACTERS: Final = 2048
 _STOPS: Final = b".,;:!?)]}"
 # Compounds with hyphens, which RFC 6750 lets stand in a token, are shorter.
 _LONGER_THAN_WORDS: Final = 36
-_LONGEST_ARMOUR_BYTES: Final = 16 * 1024
+_USUAL_ARMOUR_BYTES: Final = 16 * 1024
 _ARMOUR: Final = Re2Pattern(rb"[A-Za-z0-9+/=:,.\s\\()-]*")
 # Python's own engine: single classes, which cannot backtrack.
 _SEGMENT: Final = re.compile(rb"[A-Za-z0-9]+")
@@ -62,14 +62,17 @@ def _jwt(text: bytes, start: int, end: int) -> tuple[int, int] | None:
 
 
 def _armoured(text: bytes, start: int, end: int) -> tuple[int, int]:
-    """From the opening line to the closing one; if that is missing, as far as it looks like the inside of a key."""
-    limit = min(len(text), end + _LONGEST_ARMOUR_BYTES)
-    closing = text.find(b"-----END", end, limit)
-    if closing >= 0:
-        tail = text.find(b"-----", closing + 8, closing + 80)
-        return start, (tail + 5 if tail >= 0 else closing + 8)
-    inside = _ARMOUR.between(text, end, limit)
-    return start, (inside[1] if inside is not None and inside[0] == end else end)
+    """From the opening line to the closing one; if none is near, as far as it looks like the inside of a key."""
+    closing = text.find(b"-----END", end, end + _USUAL_ARMOUR_BYTES)
+    if closing < 0:
+        # As far as it goes: a key of any length, and the next search begins behind it, so all of them stay linear.
+        inside = _ARMOUR.between(text, end, len(text))
+        limit = inside[1] if inside is not None and inside[0] == end else end
+        closing = text.find(b"-----END", end, limit)
+        if closing < 0:
+            return start, limit
+    tail = text.find(b"-----", closing + 8, closing + 80)
+    return start, (tail + 5 if tail >= 0 else closing + 8)
 
 
 def _assigned(text: bytes, start: int, end: int) -> tuple[int, int] | None:
@@ -83,26 +86,58 @@ def _assigned(text: bytes, start: int, end: int) -> tuple[int, int] | None:
     value = found[sign + 1 :].strip()
     if value[:1] in b"\"'\\":
         return start, end
-    if text[end : end + 1] in {b"(", b"[", b"{"} or value.rstrip(_STOPS).lower() in _NOTHINGS:
-        return None
+    if (next_one := _NEXT_ONE.search(text, end - len(value), end)) is not None:
+        value, end = value[: next_one.start() - end], next_one.start()
     end = _without_stops(text, start, end)[1]
+    value = value.rstrip(_STOPS)
     settled = found[sign : sign + 1] == b"=" and not found[sign + 1 : sign + 2].isspace()
+    if value.lower() in _NOTHINGS or _is_code(value, settled=settled) or _is_amount(text, start, found[:sign], value):
+        return None
     credentials = value.split()[1:]
     if settled or _has_digit(value) or (credentials and not credentials[0][1:].islower()):
         return start, end
     return None
 
 
+def _is_code(value: bytes, *, settled: bool) -> bool:
+    """A call or an index, `parse(line` or `rows[0].key`, unless its name looks like a credential itself."""
+    call = _CALL.match(value)
+    if call is None:
+        return False
+    name = call[1]
+    return not (_has_digit(name) and (settled or name != name.lower()))
+
+
+def _is_amount(text: bytes, start: int, name: bytes, value: bytes) -> bool:
+    """How many tokens a model may use, or how long a password has to be."""
+    if _FEW.fullmatch(value):
+        return True
+    return value.isdigit() and _COUNTED.search(text[max(0, start - _CONTEXT_BYTES) : start] + name) is not None
+
+
+# What ends a value without quotes before the next blank: a separator with another name and its sign behind it.
+_NEXT_ONE: Final = re.compile(rb"[,;&)}\]][,;&)}\]({\[]{0,4}[A-Za-z_][A-Za-z0-9_.\-]{0,40}[=:]")
+_CALL: Final = re.compile(rb"([A-Za-z_][A-Za-z0-9_.]*)[(\[](?:[^)\]]*[)\]](?![A-Za-z0-9])|[^)\]0-9]*\Z)")
+_FEW: Final = re.compile(rb"[0-9]{1,2}-[0-9]{1,3}")
+_COUNTED: Final = re.compile(
+    rb"(?i)(?:max|min|maximum|minimum|total|per|input|output|prompt|completion|reasoning|cached|num|n)"
+    rb"[ _.\-]?token[\\\"' \t]*\Z"
+)
+_CONTEXT_BYTES: Final = 16
 _NOTHINGS: Final = frozenset((b"none", b"null", b"true", b"false", b"undefined"))
 _NAMES: Final = (
-    rb"(?:[a-z0-9]{1,24}[_\-.]){0,4}"
+    # `smtp.password`, `db_password`, and without a sign between, as in `dbPassword` and `PGPASSWORD`.
+    rb"(?:[a-z0-9]{1,24}[_\-.]){0,4}[a-z0-9]{0,24}"
     rb"(?:passwords?|passwd|pwd|passphrase|senha|secret|api[_\- ]?key|apikey|secret[_\- ]?key|access[_\- ]?key"
     rb"|private[_\- ]?key|account[_\- ]?key|(?:access|refresh|auth|id|session|bearer|api)[_\- ]?token|token"
     rb"|authorization|credentials?)"
 )
 _VALUE: Final = (
-    rb"(?:\\{0,7}\"[^\"\x00\r\n]+\"?|'[^'\x00\r\n]+'?"
-    rb"|(?:(?:basic|digest|bearer|negotiate|token)[ \t]+)?[^\s\"'<>,;&(){}\[\]\x00\\]{4,})"
+    # In a text that was itself put in quotes, every quote has a backslash; in others, one inside the value has.
+    rb"(?:\\{1,7}\"[^\"\x00\r\n]+\"?|\"(?:[^\"\\\x00\r\n]|\\[^\x00\r\n])+\"?|'[^'\x00\r\n]+'?"
+    # To the next blank; `_assigned` says where in that it ends.
+    rb"|(?:(?:basic|digest|bearer|negotiate|token)[ \t]+)?"
+    rb"[^\s\"'<>,;&(){}\[\]\x00\\][^\s\"'<>\x00\\]{3,})"
 )
 _USER_INFO: Final = rb"[^\s/@:\"'<>\x00]*"
 _SCHEMES: Final = (

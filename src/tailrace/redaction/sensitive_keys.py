@@ -14,29 +14,24 @@ _SEPARATORS: Final = bytes(code for code in range(128) if not chr(code).isalnum(
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_\-]{1,19}")
 
 _CREDENTIALS: Final = (
-    "authorization authorisation proxyauthorization auth cookie setcookie pwd pass passcode pin cvv cvc cvv2 token "
-    "securitycode secret secrets apikeys accesskey secretkey privatekey signingkey encryptionkey masterkey accountkey "
+    "authorization authorisation proxyauthorization auth cookie setcookie pass passcode pin cvv cvc cvv2 "
+    "dbpass smtppass mailpass ftppass sshpass userpass adminpass rootpass pgpass mysqlpass redispass "
+    "securitycode apikeys accesskey secretkey privatekey signingkey encryptionkey masterkey accountkey "
     "sharedaccesskey connectionstring dsn credential credentials otp totp mfacode sessionid sessionkey pem "
     "segredo chavesecreta chaveprivada chaveapi chavedeacesso codigoseguranca"
 )
 _ENDINGS: Final = (
     "password",
+    "passwords",
     "passwd",
+    "pwd",
     "passphrase",
     "secret",
+    "secrets",
     "apikey",
     "accesskeyid",
     "secretaccesskey",
-    "accesstoken",
-    "refreshtoken",
-    "idtoken",
-    "authtoken",
-    "sessiontoken",
-    "securitytoken",
-    "bearertoken",
-    "apitoken",
-    "bottoken",
-    "clientsecret",
+    "token",  # not `max_tokens`; a cursor such as `next_page_token` is masked along
     "privatekey",
     "secretkey",
     "connectionstring",
@@ -98,7 +93,7 @@ def normalised(key: str) -> str:
 
 
 def may_hold_a_find(key: str) -> bool:
-    """Whether detectors have to look at a key itself; false for the plain words that nearly all keys are."""
+    """Whether our detectors have to look at a key itself; false for the plain words that nearly all keys are."""
     return _PLAIN_KEY.fullmatch(key) is None
 
 

@@ -201,6 +201,20 @@ def test_part_of_very_many_small_values_is_not_parsed(unit: bytes) -> None:
     assert isinstance(allowed_messages(text), Allowed)
 
 
+@pytest.mark.parametrize("calls", [1, 4])
+def test_json_in_strings_is_counted_by_what_it_is(calls: int) -> None:
+    """A comma written as an escape is none while the part is counted, and one again once the string is read."""
+
+    def of(values: int) -> bytes:
+        packed = "[" + ",".join(["0"] * (values // calls)) + "]"
+        parts = [{"type": "tool_call", "id": "1", "name": "f", "arguments": packed}] * calls
+        return json.dumps([{"role": "user", "parts": parts}]).replace("0,", "0\\u002c").encode()
+
+    assert of(MAX_VALUES).count(b",") < 100
+    assert isinstance(allowed_messages(of(MAX_VALUES - 100)), Allowed)
+    assert isinstance(allowed_messages(of(MAX_VALUES + 100)), Unreadable)
+
+
 def test_nothing_shows_content_in_a_repr() -> None:
     found = messages([{"role": "user", "parts": [{"type": "text", "content": "prompt"}]}])
     assert "prompt" not in repr(found)

@@ -27,6 +27,14 @@ def test_a_pattern_is_matched_on_characters_and_on_plain_forms() -> None:
     assert redacted("é ORD-１２３４５６ é", CustomPattern("order", r"ORD-[0-9]{6}")) == "é [REDACTED:order] é"  # noqa: RUF001
 
 
+def test_keys_are_matched_however_plain_they_are() -> None:
+    """No detector of ours finds anything in a plain word; an operator's code name may be one."""
+    names = CustomPattern("codename", r"(?i)titan|maria.silva")
+    outcome = usual_redactor((names,)).redact_json({"titan": "project titan", "maria_silva": 1})
+    assert isinstance(outcome, RedactedJson)
+    assert outcome.value == {"[REDACTED:codename]": "project [REDACTED:codename]", "[REDACTED:codename]#1": 1}
+
+
 def test_each_text_is_matched_by_itself() -> None:
     """Anchors mean the text's own ends, and a greedy pattern ends with its text."""
     outcome = usual_redactor((CustomPattern("line", r"^secret.*$"),)).redact_json(

@@ -75,7 +75,8 @@ def test_a_noop_gives_back_what_it_got(value: JsonValue) -> None:
 @pytest.mark.parametrize(
     "key",
     ["password", "PASSWORD", "Api-Key", "api_key", "x-api-key", "authorization", "Proxy-Authorization", "db_password",
-     "clientSecret", "aws_secret_access_key", "refresh_token", "Set-Cookie", "senha", "pass\u200bword",
+     "clientSecret", "aws_secret_access_key", "refresh_token", "Set-Cookie", "senha", "passwords",
+     "hf_token", "jwtToken", "csrf_token", "smtp_pass", "user_pwd", "pass\u200bword",
      "ｐａｓｓｗｏｒｄ"],  # noqa: RUF001
 )  # fmt: skip
 @pytest.mark.parametrize("value", ["x", 1, None, True, [1, 2], {"a": {"b": "c"}}], ids=str)
@@ -169,6 +170,14 @@ def test_json_in_json_is_walked_to_a_depth_and_masked_beyond() -> None:
     assert "too_deep" not in str(redacted([wrapped(4)]))
     assert CPF not in str(redacted([wrapped(5)]))
     assert "[REDACTED:too_deep]" in str(redacted([wrapped(5)]))
+
+
+def test_json_in_strings_of_very_many_values_is_masked_unread() -> None:
+    """Where a part is counted as it came, its commas can be written as escapes, and it would take minutes."""
+    few, many = (json.dumps([0] * count) for count in (90_000, 110_000))
+    assert redacted([few]) == [few]
+    assert redacted([many]) == ["[REDACTED:too_deep]"]
+    assert redacted([few, few]) == [few, "[REDACTED:too_deep]"]
 
 
 @pytest.mark.parametrize("levels", [50, 200, 900])

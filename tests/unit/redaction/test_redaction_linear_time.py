@@ -8,7 +8,7 @@ from types import FrameType
 import pytest
 
 from tailrace.domain.json_form import JsonValue
-from tailrace.domain.payload import RedactionFailed
+from tailrace.domain.payload import RedactedJson, RedactionFailed
 from tailrace.redaction import CustomPattern, RedactedText, Redactor, usual_redactor
 from tailrace.redaction.linear import FIRST_REACH_BYTES, Re2Pattern, Searcher, first_match
 from tailrace.redaction.redactor import USUAL_DETECTORS
@@ -123,6 +123,33 @@ def test_many_texts_and_many_parts_are_linear_too() -> None:
             redactor.redact_json([message] * 4)
         finally:
             sys.setprofile(None)
+        return count
+
+    assert work(1600) <= 9 * work(200)
+
+
+def test_keys_that_are_masked_alike_are_linear_too() -> None:
+    """Every second key stands where the names of the others would be looked for one after the other."""
+    redactor = usual_redactor()
+
+    def work(keys: int) -> int:
+        count = 0
+
+        def called(_frame: FrameType, event: str, _argument: object) -> None:
+            nonlocal count
+            count += event in {"call", "c_call"}
+
+        numbers = range(keys)
+        taken = {f"[REDACTED:email]#{number}": 1 for number in range(2 * keys)}
+        value: JsonValue = taken | {f"a{number}@example.com": 1 for number in numbers}
+        sys.setprofile(called)
+        try:
+            outcome = redactor.redact_json(value)
+        finally:
+            sys.setprofile(None)
+        assert isinstance(outcome, RedactedJson)
+        assert isinstance(outcome.value, dict)
+        assert len(outcome.value) == 3 * keys
         return count
 
     assert work(1600) <= 9 * work(200)
