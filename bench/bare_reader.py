@@ -5,10 +5,12 @@ Says when it has read each of the numbers of events that it was given, and waits
 
 import argparse
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.null_pipeline import consumer_of, received, say
-from tailrace.settings import load
+from tailrace.bootstrap.collector import rare_collections
+from tailrace.settings import Settings, load
 
 READ = "so many events read"
 
@@ -21,16 +23,21 @@ def main() -> None:
     # Blocked in every thread, so that the wait at the end is what receives it.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     settings, _ = load(arguments.config, {})
+    with rare_collections():
+        run(settings, arguments.say_at)
+    signal.sigwait({signal.SIGTERM})
+
+
+def run(settings: Settings, say_at: Sequence[int]) -> None:
     consumer = consumer_of(settings)
     say("reading a partition")
     read = value_bytes = 0
-    for number in arguments.say_at:
+    for number in say_at:
         while read < number:
             for message in received(consumer):
                 read += 1
                 value_bytes += len(message.value() or b"")  # asked for, as whoever does something with it does
         say(READ, events=read, value_bytes=value_bytes)
-    signal.sigwait({signal.SIGTERM})
 
 
 if __name__ == "__main__":

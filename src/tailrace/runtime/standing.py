@@ -70,7 +70,7 @@ class Standing:
         place = self._live_place(offer, now_s)
         if place is None:
             verdict = Verdict.NOTED
-        elif place.ahead >= self._max_ahead:
+        elif self._too_far_ahead():
             return Verdict.HELD
         else:
             taken = self._tried(place, offer).taken
@@ -110,12 +110,13 @@ class Standing:
         return mode
 
     def log_positions(self) -> dict[int, int]:
-        """Where the lane reads the log: catching-up partitions that are not too far ahead of their cursor."""
+        """Where the lane reads the log: its catching-up partitions, and nowhere while it is too far ahead."""
+        if self._too_far_ahead():
+            return {}
         return {
             partition: place.position
             for partition, place in self.places.items()
             if place.mode is Mode.CATCHING_UP
-            and place.ahead < self._max_ahead
             and place.position < self.ends.get(partition, place.position + 1)
         }
 
@@ -182,6 +183,10 @@ class Standing:
     def _note(self, offer: Offer) -> None:
         self.noted[offer.partition] = self.noted.get(offer.partition, Noted.at(offer.from_offset)).after(offer)
 
+    def _too_far_ahead(self) -> bool:
+        """Whether the lane is as far beyond its cursors as it may, all partitions together: memory is for them all."""
+        return sum([place.ahead for place in self.places.values()]) >= self._max_ahead
+
     def _live_place(self, offer: Offer, now_s: float) -> Place | None:
         place = self.places.get(offer.partition)
         if place is None or place.mode is not Mode.LIVE:
@@ -192,7 +197,7 @@ class Standing:
         return place
 
     def _take_whole(self, place: Place, offer: Offer, now_s: float) -> Verdict:
-        if place.ahead >= self._max_ahead:
+        if self._too_far_ahead():
             return Verdict.HELD
         taken = self._tried(place, offer).taken
         if self.queue.buffer.admit(taken.load):

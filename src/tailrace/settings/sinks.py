@@ -95,7 +95,10 @@ class LaneSettings(Section):
     batch: Annotated[BatchSettings, Field(description="How much one export takes.")] = BatchSettings()
     max_ahead_records: Annotated[
         PositiveCount,
-        Field(description="Most records exported beyond the committed cursor: what a crash can duplicate at worst."),
+        Field(
+            description="How many events the lane may be beyond its cursors, all partitions together, while the sink or "
+            "the ledger does not answer."
+        ),
     ] = 100_000
     start_at: Annotated[
         StartAt, Field(description="Where the sink begins when the topic has never had a cursor of it.")

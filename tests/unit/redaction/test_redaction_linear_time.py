@@ -139,9 +139,10 @@ def test_keys_that_are_masked_alike_are_linear_too() -> None:
             nonlocal count
             count += event in {"call", "c_call"}
 
-        numbers = range(keys)
-        taken = {f"[REDACTED:email]#{number}": 1 for number in range(2 * keys)}
-        value: JsonValue = taken | {f"a{number}@example.com": 1 for number in numbers}
+        value: JsonValue = {
+            **{f"[REDACTED:email]#{number}": 1 for number in range(2 * keys)},
+            **{f"a{number}@example.com": 1 for number in range(keys)},
+        }
         sys.setprofile(called)
         try:
             outcome = redactor.redact_json(value)

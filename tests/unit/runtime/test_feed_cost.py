@@ -125,6 +125,21 @@ class TestHeldOffers:
         assert feed.offer(offer(0, 50, 60), 0.0) is Verdict.HELD
         assert sorting.sorted == 0
 
+    def test_how_far_a_lane_may_be_ahead_is_for_all_its_partitions_together(self) -> None:
+        """The memory for what it notes is budgeted once for the lane, however many partitions it has."""
+        feed = feed_of(capacity=1_000, max_ahead_records=50)
+        for partition in (0, 1, 2):
+            feed.begin(partition, 0)
+            feed.attach(partition, 1, 0, 0.0)
+        assert feed.offer(offer(0, 0, 30), 0.0) is Verdict.TAKEN
+        assert feed.offer(offer(1, 0, 20), 0.0) is Verdict.TAKEN
+        assert feed.offer(offer(1, 20, 30), 0.0) is Verdict.HELD
+        assert feed.shed(offer(1, 20, 30), 0.0) is Verdict.HELD
+        feed.detach(2, 0.0)
+        assert feed.log_positions() == {}
+        feed.cursor_at(0, 1, 20)
+        assert feed.log_positions() == {2: 0}
+
     def test_what_was_tried_is_let_go_when_the_offer_is_taken(self) -> None:
         """An offer of some megabytes is not kept for as long as the partition has nothing new."""
         feed, _ = full_lane()
