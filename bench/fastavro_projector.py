@@ -18,7 +18,14 @@ from tailrace.codec.record_layout import PROJECTOR_VERSION
 from tailrace.codec.reference_projector import DEFAULT_MAX_EVENT_BYTES
 from tailrace.codec.schemas import SchemaStore, WriterSchema
 from tailrace.domain.kinds import CostStatus, EventFamily, ProjectionKind
-from tailrace.domain.projected import Projected, ProjectedRecord, Undecodable, UndecodableReason, one_by_one
+from tailrace.domain.projected import (
+    Projected,
+    ProjectedRecord,
+    ProjectorCounts,
+    Undecodable,
+    UndecodableReason,
+    one_by_one,
+)
 from tailrace.domain.projection_rules import MisplacedUsage, PlannedProjection, plan
 
 _NOT_COPIED = {"schema_version", "destination", "usage", "cost", "content_capture", "content", "source"}
@@ -57,6 +64,9 @@ class FastavroProjector:
     @property
     def usage_ignored(self) -> int:
         return self._usage_ignored
+
+    def counts(self) -> ProjectorCounts:
+        return ProjectorCounts(usage_ignored=self._usage_ignored)
 
     def project_all(
         self, partition: int, offsets: Sequence[int], keys: Sequence[bytes | None], values: Sequence[bytes | None]

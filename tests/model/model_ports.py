@@ -8,6 +8,7 @@ from tailrace.domain.projected import (
     LaneItem,
     Projected,
     ProjectedRecord,
+    ProjectorCounts,
     Undecodable,
     UndecodableReason,
     one_by_one,
@@ -99,6 +100,9 @@ class ModelProjector:
     def __init__(self, cluster: Cluster) -> None:
         self._proof = cluster.proof
         self._made: dict[tuple[int, int, int], Projected] = {}
+
+    def counts(self) -> ProjectorCounts:
+        return ProjectorCounts()
 
     def project_all(
         self, partition: int, offsets: Sequence[int], keys: Sequence[bytes | None], values: Sequence[bytes | None]

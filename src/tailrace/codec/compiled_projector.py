@@ -31,7 +31,7 @@ from tailrace.codec.reference_walker import RecordStep, Walk, WalkError
 from tailrace.codec.schemas import AGENT_EVENT, SchemaStore, record_tree
 from tailrace.domain.errors import SchemaInvalid
 from tailrace.domain.identifiers import IdentifierPolicy
-from tailrace.domain.projected import Projected, ProjectedRecord, one_by_one
+from tailrace.domain.projected import Projected, ProjectedRecord, ProjectorCounts, one_by_one
 
 _REFUSALS: Final = (Unusual, LookupError, UnicodeDecodeError, WalkError, NameError)
 """How a function says that it cannot do with an event: LookupError past the end or in a table without that index.
@@ -131,6 +131,13 @@ class CompiledProjector:
     def disagreements(self) -> int:
         """Events so far that the functions refused and the reference took. Anything but 0 is a mistake in this code."""
         return self._disagreements
+
+    def counts(self) -> ProjectorCounts:
+        """All of these at one moment."""
+        with self._lock:
+            return ProjectorCounts(
+                self._by_reference, self._rewritten, self._replaced, self.usage_ignored, self._disagreements
+            )
 
     def project(self, partition: int, offset: int, key: bytes | None, value: bytes | None) -> Projected:
         """The event's one to three records in rule order, or the reason there are none.

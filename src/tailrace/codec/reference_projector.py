@@ -20,7 +20,14 @@ from tailrace.codec.schemas import AGENT_EVENT, SchemaStore
 from tailrace.domain.errors import SchemaInvalid
 from tailrace.domain.identifiers import IdentifierPolicy
 from tailrace.domain.kinds import CostStatus, EventFamily
-from tailrace.domain.projected import Projected, ProjectedRecord, Undecodable, UndecodableReason, one_by_one
+from tailrace.domain.projected import (
+    Projected,
+    ProjectedRecord,
+    ProjectorCounts,
+    Undecodable,
+    UndecodableReason,
+    one_by_one,
+)
 from tailrace.domain.projection_rules import MisplacedUsage, plan
 
 DEFAULT_MAX_EVENT_BYTES = 1024 * 1024
@@ -67,6 +74,10 @@ class ReferenceProjector:
     def usage_ignored(self) -> int:
         """Events so far whose usage did not count because their family is newer than this version."""
         return self._usage_ignored
+
+    def counts(self) -> ProjectorCounts:
+        """It knows one way only: of these, it counts usage that was ignored."""
+        return ProjectorCounts(usage_ignored=self._usage_ignored)
 
     def project(self, partition: int, offset: int, key: bytes | None, value: bytes | None) -> Projected:
         """The event's one to three records in rule order, or the reason there are none.

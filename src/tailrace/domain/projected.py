@@ -146,6 +146,25 @@ Projected = tuple[ProjectedRecord, ...] | Undecodable
 """What a projector makes of one event: its one to three records in rule order, or the reason there are none."""
 
 LaneItem = ProjectedRecord | Undecodable
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectorCounts:
+    """Events so far that a projector had to take the long way, which costs some ten times as much, and by-products.
+
+    `by_reference`: their writer schema is out of the compiler's reach. `rewritten`: legal, and not canonical.
+    `replaced`: with identifiers that had to be replaced. `usage_ignored`: their usage did not count, because their
+    family is newer than this version. `disagreements`: refused by the functions and taken by the reference; anything
+    but 0 is a mistake in this code.
+    """
+
+    by_reference: int = 0
+    rewritten: int = 0
+    replaced: int = 0
+    usage_ignored: int = 0
+    disagreements: int = 0
+
+
 """What a lane's buffer holds: telemetry records, or, in the dead-letter lane, the events nobody could read."""
 
 

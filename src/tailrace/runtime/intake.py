@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tailrace.domain.projected import Projected, Undecodable
+from tailrace.domain.projected import Projected, ProjectorCounts, Undecodable
 from tailrace.runtime.assignment import Assignment
 from tailrace.runtime.clock import Clock, Deadline
 from tailrace.runtime.cutting import OfferSize, cut, project_all
@@ -47,6 +47,10 @@ class Intake:
         self._trouble: dict[int, OutOfRange | Damaged] = {}
         self.consumed_events = 0
         self.undecodable_events = 0
+
+    def projector_counts(self) -> ProjectorCounts:
+        """Of everything that this worker's projector was given, by catching-up lanes as well."""
+        return self._projector.counts()
 
     def start(self) -> None:
         """Ask to become a member of the group; assignments come from later turns."""

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from tailrace.domain.kinds import FailureKind
 from tailrace.domain.ledger import LedgerEntry
-from tailrace.domain.projected import LaneItem, Projected, ProjectedRecord
+from tailrace.domain.projected import LaneItem, Projected, ProjectedRecord, ProjectorCounts
 from tailrace.runtime.clock import Deadline
 
 # ------------------------------------------------------------------------------------------------------------- sinks
@@ -325,6 +325,10 @@ class Projector(Protocol):
         values: Sequence[bytes | None],
     ) -> Sequence[Projected]:
         """What it makes of each event of these columns, in their order."""
+        ...
+
+    def counts(self) -> ProjectorCounts:
+        """How many events took it longer than they should; all 0 for one that knows one way only."""
         ...
 
 

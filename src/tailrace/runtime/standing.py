@@ -116,8 +116,7 @@ class Standing:
         return {
             partition: place.position
             for partition, place in self.places.items()
-            if place.mode is Mode.CATCHING_UP
-            and place.position < self.ends.get(partition, place.position + 1)
+            if place.mode is Mode.CATCHING_UP and place.position < self.ends.get(partition, place.position + 1)
         }
 
     def enter_from_log(self, offer: Offer, now_s: float) -> bool:

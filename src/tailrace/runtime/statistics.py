@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tailrace.domain.kinds import SinkKind
+from tailrace.domain.projected import ProjectorCounts
 from tailrace.runtime.ports import Log
 
 
@@ -40,6 +41,7 @@ class WorkerSnapshot:
     undecodable_events: int
     halted_partitions: int
     lanes: tuple[LaneSnapshot, ...]
+    projector: ProjectorCounts = ProjectorCounts()  # noqa: RUF009 - a frozen value
 
 
 def log_snapshot(snapshot: WorkerSnapshot, logger: Log) -> None:
@@ -66,4 +68,9 @@ def log_snapshot(snapshot: WorkerSnapshot, logger: Log) -> None:
         halted=snapshot.halted_partitions,
         events=snapshot.consumed_events,
         undecodable=snapshot.undecodable_events,
+        by_reference=snapshot.projector.by_reference,
+        rewritten=snapshot.projector.rewritten,
+        replaced=snapshot.projector.replaced,
+        usage_ignored=snapshot.projector.usage_ignored,
+        disagreements=snapshot.projector.disagreements,
     )

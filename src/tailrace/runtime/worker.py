@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from tailrace.domain.projected import ProjectorCounts
 from tailrace.runtime.assignment import Assignment
 from tailrace.runtime.clock import Clock, Deadline
 from tailrace.runtime.intake import Intake
@@ -131,6 +132,7 @@ class Worker:
             undecodable_events=self._parts.intake.undecodable_events,
             halted_partitions=halted,
             lanes=tuple(lane.snapshot() for lane in self._parts.lanes),
+            projector=self._parts.intake.projector_counts(),
         )
 
     def _crashed(self) -> tuple[str, ...]:
@@ -146,6 +148,7 @@ class Worker:
         finally:
             in_time = self._end_threads(deadline)
             finished = Finished(self._crashed(), committed, in_time)
+        self._say_what_took_longer(self._parts.intake.projector_counts())
         if finished.clean:
             self._logger.event("worker stopped")
         else:
@@ -157,6 +160,17 @@ class Worker:
                 in_time=finished.in_time,
             )
         return finished
+
+    def _say_what_took_longer(self, counts: ProjectorCounts) -> None:
+        if counts != ProjectorCounts():
+            self._logger.event(
+                "some events were not projected as usual",
+                by_reference=counts.by_reference,
+                rewritten=counts.rewritten,
+                replaced=counts.replaced,
+                usage_ignored=counts.usage_ignored,
+                disagreements=counts.disagreements,
+            )
 
     def _end_threads(self, deadline: Deadline) -> bool:
         if self._parts.watch is not None:

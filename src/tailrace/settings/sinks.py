@@ -96,8 +96,8 @@ class LaneSettings(Section):
     max_ahead_records: Annotated[
         PositiveCount,
         Field(
-            description="How many events the lane may be beyond its cursors, all partitions together, while the sink or "
-            "the ledger does not answer."
+            description="How many events the lane may be beyond its cursors, all partitions together, while the sink "
+            "or the ledger does not answer."
         ),
     ] = 100_000
     start_at: Annotated[

@@ -6,7 +6,7 @@ from typing import Any
 from tailrace.codec.compiled_projector import CompiledProjector
 from tailrace.codec.reference_projector import ReferenceProjector
 from tailrace.codec.schemas import SchemaStore
-from tailrace.domain.projected import Projected
+from tailrace.domain.projected import Projected, ProjectorCounts
 
 
 class BothProjectors:
@@ -30,6 +30,9 @@ class BothProjectors:
         assert self.project_all(partition, [offset], [key], [value]) == [wanted]
         assert self.compiled.disagreements == self.compiled.by_reference == 0
         return wanted
+
+    def counts(self) -> ProjectorCounts:
+        return self._native.counts()
 
     def project_all(
         self, partition: int, offsets: Sequence[int], keys: Sequence[bytes | None], values: Sequence[bytes | None]

@@ -14,7 +14,7 @@ from tailrace.codec.compiled_plan import MAX_STEPS
 from tailrace.codec.compiled_projector import CompiledProjector
 from tailrace.codec.reference_projector import ReferenceProjector
 from tailrace.codec.schemas import RefusedSchema, WriterSchema
-from tailrace.domain.projected import Undecodable
+from tailrace.domain.projected import ProjectorCounts, Undecodable
 from tailrace.runtime.ports import Projector
 from tailrace.synthetic import SyntheticEvents
 from tests.unit.codec.spelling import BLOCKS, CANONICAL, LONG_VARINTS, Speller
@@ -67,8 +67,7 @@ def test_a_schema_too_large_to_compile_is_left_to_the_reference(tmp_path: Path) 
         assert isinstance(wanted, tuple)
         assert projector.project(0, offset, None, frame(writer) + body) == wanted
     assert said == [frame(writer)]
-    assert projector.by_reference == 3
-    assert projector.disagreements == 0
+    assert projector.counts() == ProjectorCounts(by_reference=3)
 
 
 def test_legal_bytes_that_nobody_writes_take_the_long_way_and_are_counted() -> None:
@@ -77,8 +76,7 @@ def test_legal_bytes_that_nobody_writes_take_the_long_way_and_are_counted() -> N
     short = projector.project(0, 7, None, spliced(MINIMAL, event_seq=b"\x02"))
     assert projector.rewritten == 0
     assert projector.project(0, 7, None, spliced(MINIMAL, event_seq=b"\x82\x80\x00")) == short
-    assert projector.rewritten == 1
-    assert projector.disagreements == 0
+    assert projector.counts() == ProjectorCounts(rewritten=1)
 
 
 @pytest.mark.parametrize("spelling", [CANONICAL, BLOCKS])

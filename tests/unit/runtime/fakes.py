@@ -7,7 +7,15 @@ from hashlib import sha256
 
 from tailrace.domain.kinds import ProjectionKind
 from tailrace.domain.ledger import LedgerEntry
-from tailrace.domain.projected import LaneItem, Projected, Undecodable, UndecodableReason, one_by_one, record_of
+from tailrace.domain.projected import (
+    LaneItem,
+    Projected,
+    ProjectorCounts,
+    Undecodable,
+    UndecodableReason,
+    one_by_one,
+    record_of,
+)
 from tailrace.runtime.clock import Deadline
 from tailrace.runtime.offers import Offer
 from tailrace.runtime.ports import (
@@ -143,6 +151,9 @@ class FakeProjector:
 
     def __init__(self) -> None:
         self.projected: list[tuple[int, int]] = []
+
+    def counts(self) -> ProjectorCounts:
+        return ProjectorCounts()
 
     def project_all(
         self, partition: int, offsets: Sequence[int], keys: Sequence[bytes | None], values: Sequence[bytes | None]

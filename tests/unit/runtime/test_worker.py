@@ -2,7 +2,9 @@
 
 import pytest
 
+from tailrace.domain.projected import ProjectorCounts
 from tailrace.runtime.clock import Deadline
+from tailrace.runtime.statistics import log_snapshot
 from tailrace.runtime.stop import Stop
 from tailrace.runtime.worker import Finished, Worker, WorkerParts
 from tests.unit.runtime.fakes import PROGRESS, FakeSource
@@ -45,6 +47,32 @@ def test_journals_are_there_first_and_go_last() -> None:
     ]
     assert finished == Finished((), committed=True, in_time=True)
     assert finished.clean
+
+
+def test_what_took_the_projector_longer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When asked, and at the end if there was any: a producer with odd spellings costs ten times as much, unseen."""
+    stage = Stage(())
+    running, stop = worker(stage)
+    counts = ProjectorCounts()
+    monkeypatch.setattr(stage.intake, "projector_counts", lambda: counts)
+    log_snapshot(running.snapshot(), stage.logger)
+    counts = ProjectorCounts(rewritten=3, replaced=2)
+    log_snapshot(running.snapshot(), stage.logger)
+    told = [(line["rewritten"], line["replaced"]) for line in stage.logger.said("worker snapshot")]
+    assert told == [(0, 0), (3, 2)]
+    running.run(stop.set)
+    (line,) = stage.logger.said("some events were not projected as usual")
+    assert {name: count for name, count in line.items() if isinstance(count, int) and count} == {
+        "rewritten": 3,
+        "replaced": 2,
+    }
+
+
+def test_nothing_is_told_of_the_projector_when_all_went_well() -> None:
+    stage = Stage(())
+    running, stop = worker(stage)
+    running.run(stop.set)
+    assert stage.logger.said("some events were not projected as usual") == []
 
 
 def test_a_crashed_journal_stops_the_worker() -> None:
