@@ -5,7 +5,9 @@ is redacted, or is not there (docs/PRIVACY.md, The way of a prompt).
 """
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from tailrace.adapters.reference_store import reference_to
 from tailrace.codec.event_content import ContentReader
@@ -68,13 +70,15 @@ class SinkPreview:
     """The decision for one sink, and what its record would hold; None without content.
 
     `selected` says whether the sink selects the record that content goes with: if not, it gets none, whatever the
-    decision. `parts_left_out` counts message parts that the allow-list keeps back.
+    decision. `parts_left_out` counts message parts that the allow-list keeps back. `kept` has, by reference, the
+    redacted parts that a store would keep; none over a redactor that masks nothing, whose parts are raw.
     """
 
     verdict: CaptureVerdict
     content: ContentOnRecord | None
     parts_left_out: int
     selected: bool
+    kept: Mapping[str, RedactedPart] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def preview(
@@ -103,7 +107,8 @@ def preview(
         new_capture_id=lambda: uuid.uuid4().hex,
     )
     content = content_on_record(captured, verdict, payloads_allowed=settings.capture.payloads)
-    return SinkPreview(verdict, content, prepared.parts_left_out, selected)
+    kept = store.kept if isinstance(store, _NamesOnly) and not redactor.is_noop else {}
+    return SinkPreview(verdict, content, prepared.parts_left_out, selected, kept)
 
 
 def preview_store(settings: Settings, redactor: PayloadRedactor) -> CaptureStore:
@@ -115,11 +120,12 @@ def preview_store(settings: Settings, redactor: PayloadRedactor) -> CaptureStore
 
 
 class _NamesOnly(CaptureStore):
-    """Says of every part where a reference store would keep it."""
+    """Says of every part where a reference store would keep it, and remembers which it was."""
 
     def __init__(self, name: str, redactor: PayloadRedactor) -> None:
         self._name = name
         self._redactor = redactor
+        self.kept: dict[str, RedactedPart] = {}
 
     def capture(self, bundle: PayloadBundle) -> CaptureResult:
         return CaptureResult(
@@ -132,4 +138,8 @@ class _NamesOnly(CaptureStore):
         return self._redactor
 
     def _named(self, part: RedactedPart | None) -> Reference | Omit:
-        return Omit() if part is None else reference_to(self._name, part)
+        if part is None:
+            return Omit()
+        named = reference_to(self._name, part)
+        self.kept[named.reference] = part
+        return named

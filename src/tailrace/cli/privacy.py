@@ -22,7 +22,7 @@ from tailrace.codec.schemas import SchemaStore
 from tailrace.domain.capture_record import ContentOnRecord, InlinePart, OmittedPart, PartOnRecord, ReferencedPart
 from tailrace.domain.errors import ConfigurationNeeded
 from tailrace.domain.identifiers import REF_KINDS, UNKEYED, RefTreatment
-from tailrace.domain.payload import PayloadRedactor
+from tailrace.domain.payload import PayloadRedactor, RedactedPart
 from tailrace.domain.projected import Undecodable
 from tailrace.runtime.clock import SystemClock
 from tailrace.settings import Settings
@@ -197,17 +197,18 @@ def _content_lines(seen: SinkPreview) -> Iterator[str]:
         if seen.parts_left_out:
             yield f"    message parts of kinds that never pass: {seen.parts_left_out}"
         for name, part in _parts(seen.content).items():
-            yield f"    {name}: {_part_text(part)}"
+            yield f"    {name}: {_part_text(part, seen.kept)}"
 
 
-def _part_text(part: PartOnRecord | None) -> str:
+def _part_text(part: PartOnRecord | None, kept: Mapping[str, RedactedPart]) -> str:
     match part:
         case None:
             return "the event has none"
         case InlinePart(part=redacted):
             return f"inline, {redacted.size_bytes} bytes: {_printable(redacted.encoded.decode())}"
         case ReferencedPart(reference=reference, size_bytes=size_bytes):
-            return f"would be kept as {reference}, {size_bytes} bytes"
+            shown = f": {_printable(kept[reference].encoded.decode())}" if reference in kept else ""
+            return f"would be kept as {reference}, {size_bytes} bytes{shown}"
         case OmittedPart(reasons=reasons):
             return f"left out: {', '.join(reasons)}"
         case _:
@@ -283,18 +284,19 @@ def _verdict_json(seen: SinkPreview) -> Mapping[str, Any]:
 def _content_json(seen: SinkPreview) -> Mapping[str, Any] | None:
     if seen.content is None or not seen.selected:
         return None
-    parts = {name: _part_json(part) for name, part in _parts(seen.content).items()}
+    parts = {name: _part_json(part, seen.kept) for name, part in _parts(seen.content).items()}
     return {**parts, "parts_left_out": seen.parts_left_out}
 
 
-def _part_json(part: PartOnRecord | None) -> Mapping[str, Any] | None:
+def _part_json(part: PartOnRecord | None, kept: Mapping[str, RedactedPart]) -> Mapping[str, Any] | None:
     match part:
         case None:
             return None
         case InlinePart(part=redacted):
             return {"disposition": "inline", "size_bytes": redacted.size_bytes, "value": redacted.value()}
         case ReferencedPart(reference=reference, size_bytes=size_bytes):
-            return {"disposition": "reference", "size_bytes": size_bytes, "reference": reference}
+            value = {"value": kept[reference].value()} if reference in kept else {}
+            return {"disposition": "reference", "size_bytes": size_bytes, "reference": reference, **value}
         case OmittedPart(reasons=reasons):
             return {"disposition": "omitted", "reasons": reasons}
         case _:

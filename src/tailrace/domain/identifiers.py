@@ -29,7 +29,8 @@ from tailrace.domain.refs import EntityKind, PolicyKind, SourceKind
 
 IDENTIFIER_CHARACTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:/-"
 """What UUIDs, ULIDs, W3C trace ids, `gen_ai` model names and namespaced names are made of, and nothing that a sentence,
-an e-mail address, a query or a number in its usual form needs: no blank, no `@`, `=`, `+`, `?`, `%`."""
+an e-mail address, a query or a telephone number in its usual form needs: no blank, no `@`, `=`, `+`, `?`, `%`. Other
+numbers and keys can be written with these (docs/PRIVACY.md, Identifiers, known limits)."""
 
 MAX_IDENTIFIER_CHARACTERS: Final = 200
 """Longer than any id in use (a W3C trace state key has 256, ids in it far less), and short for a text."""

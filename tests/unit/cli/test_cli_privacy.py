@@ -221,6 +221,8 @@ def test_a_reference_is_named_and_nothing_is_kept(tmp_path: Path) -> None:
     part = answer["content"]["input_messages"]
     assert part["disposition"] == "reference"
     assert part["reference"].startswith("archive:sha256/")
+    (message,) = part["value"]
+    assert message["parts"] == [{"type": "text", "content": "write to [REDACTED:email] on [REDACTED:project]"}]
     assert not kept.exists()
 
 
