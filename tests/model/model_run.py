@@ -65,7 +65,7 @@ def lane_shape(name: str, setup: Script) -> LaneShape:
         audience=Audience(name, SELECTIONS[selection % 4]),
         policy=POLICIES[policy % 4],
         limits=BufferLimits(1 + capacity % 12, 1 + reserve % 3, 20 + size % 60, 1 + size % 8),
-        max_ahead_records=2 + ahead % 20,
+        max_ahead_records=2 + ahead % 40,
         batch=BatchLimits(1 + batch % 6, 8 + batch % 50),
         linger_s=0.05 * (rest % 2),
         catch_up_per_s=(3.0, 20.0, 1_000.0)[rest // 2 % 3],

@@ -44,7 +44,7 @@ AT_LEAST = {
     "arrived without an answer": 250,
     "refused, culprit named": 2_000,
     "refused, culprit among several": 2_000,
-    "late arrival after the partition was gone": 5,
+    "late arrival after the partition was gone": 2,
     "late acknowledgement after the partition was gone": 3,
     "duplicate explained": 1_000,
     # the ledger
