@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from tailrace.cli import app
 from tailrace.cli.event_preview import CarriesContent, preview, read_event
 from tailrace.domain.capture_gates import CaptureGate
-from tailrace.domain.capture_record import OmittedPart
+from tailrace.domain.capture_record import OmittedPart, ReferencedPart
 from tailrace.domain.payload import NOOP_REDACTOR
 from tailrace.settings.capture_checks import CLASS_OF_EVENTS
 from tests.unit.codec.written import MINIMAL, framed, store
@@ -329,6 +329,19 @@ def test_over_a_redactor_that_masks_nothing_no_part_is_shown(tmp_path: Path) -> 
     assert seen.content is not None
     assert isinstance(seen.content.input_messages, OmittedPart)
     assert isinstance(seen.content.output_messages, OmittedPart)
+
+
+def test_over_a_redactor_that_masks_nothing_what_a_store_would_keep_is_not_shown(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, text(REFERENCES))
+    found = read_event(event(), settings, store())
+    assert isinstance(found, CarriesContent)
+
+    seen = preview(found, settings, "analytics", NOOP_REDACTOR, time.time_ns() // 1_000)
+
+    assert seen is not None
+    assert seen.content is not None
+    assert isinstance(seen.content.input_messages, ReferencedPart)
+    assert seen.kept == {}
 
 
 def test_a_pattern_that_cannot_be_used_is_refused_by_its_key(tmp_path: Path) -> None:

@@ -1,10 +1,7 @@
 """What the compiled projector does where it does not run straight through."""
 
-import sys
 import tracemalloc
-from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -31,6 +28,7 @@ from tests.unit.codec.written import (
     store_with,
     write,
 )
+from tests.unit.opcodes import opcodes
 
 TOPIC = "agent.events"
 CONTENT = {"capture_kind": "turn_chat", "thread_id": "t", "turn_number": 1, "system_instructions": None}
@@ -157,25 +155,6 @@ def test_offsets_are_written_as_the_reference_writes_them(offset: int) -> None:
 
 
 # ------------------------------------------------------------------------------------------------- content
-
-
-def opcodes(function: Callable[[], object]) -> int:
-    """Instructions of Python that it executes, whatever the machine."""
-    count = 0
-
-    def trace(frame: FrameType, event: str, _: object) -> Any:
-        nonlocal count
-        frame.f_trace_opcodes = True
-        count += event == "opcode"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        function()
-    finally:
-        sys.settrace(before)
-    return count
 
 
 def test_content_costs_the_same_whatever_its_size() -> None:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,10 +15,8 @@ from tailrace.redaction import CustomPattern, RedactedText, usual_redactor
 from tailrace.redaction.linear import FIRST_REACH_BYTES, Re2Pattern, Searcher, first_match
 from tailrace.redaction.redactor import USUAL_DETECTORS
 from tailrace.redaction.rule import Rule
+from tests.unit.opcodes import opcodes
 from tests.unit.redaction.hostile import HOSTILE, repeated
-
-if TYPE_CHECKING:
-    from _typeshed import TraceFunction
 
 SHORT = 1 << 14
 LONG = 1 << 17
@@ -53,24 +50,6 @@ def calls(work: Callable[[], object]) -> int:
         work()
     finally:
         sys.setprofile(None)
-    return count
-
-
-def lines(work: Callable[[], object]) -> int:
-    """How many lines of Python are gone through to do it: a loop that calls nothing counts, too."""
-    count = 0
-
-    def traced(_frame: FrameType, event: str, _argument: Any) -> "TraceFunction":
-        nonlocal count
-        count += event == "line"
-        return traced
-
-    before = sys.gettrace()
-    sys.settrace(traced)
-    try:
-        work()
-    finally:
-        sys.settrace(before)
     return count
 
 
@@ -151,7 +130,7 @@ def test_keys_that_are_masked_alike_are_linear_too() -> None:
             **{f"a{number}@example.com": 1 for number in range(keys)},
         }
         outcomes: list[RedactedJson | RedactionFailed] = []
-        count = lines(lambda: outcomes.append(redactor.redact_json(value)))
+        count = opcodes(lambda: outcomes.append(redactor.redact_json(value)))
         (outcome,) = outcomes
         assert isinstance(outcome, RedactedJson)
         assert isinstance(outcome.value, dict)
