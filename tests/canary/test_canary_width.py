@@ -31,8 +31,9 @@ from tailrace.redaction.redactor import usual_redactor
 from tailrace.runtime.capture_news import CaptureNews
 from tailrace.runtime.clock import Deadline
 from tailrace.runtime.content_stage import ContentStage, CurrentInterrupt
-from tailrace.runtime.ports import Accepted, ExportOutcome, Interrupt
+from tailrace.runtime.ports import Interrupt
 from tailrace.runtime.record_content import CaptureTools, ContentTerms
+from tailrace.runtime.sink_port import Accepted, ExportOutcome
 from tailrace.settings import Settings
 from tests.canary.canaries import Canary, Planter, Reach, conversation
 from tests.canary.events import Encoder
@@ -276,6 +277,9 @@ class Shelf:
         return Accepted()
 
     def abandon(self) -> None:
+        pass
+
+    def tend(self) -> None:
         pass
 
     def close(self, deadline: Deadline) -> None:

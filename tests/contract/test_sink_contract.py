@@ -20,7 +20,7 @@ from tailrace.codec.reference_projector import ReferenceProjector
 from tailrace.codec.schemas import SchemaStore
 from tailrace.domain.projected import ProjectedRecord
 from tailrace.runtime.clock import Deadline, SystemClock
-from tailrace.runtime.ports import Accepted, ExportOutcome, Interrupted, Retriable, Sink
+from tailrace.runtime.sink_port import Accepted, ExportOutcome, Interrupted, Retriable, Sink
 from tailrace.synthetic import SyntheticEvents
 
 TOPIC = "telemetry.contract"

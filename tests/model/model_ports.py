@@ -16,21 +16,17 @@ from tailrace.domain.projected import (
 )
 from tailrace.runtime.clock import Deadline
 from tailrace.runtime.ports import (
-    Accepted,
     AssignmentListener,
     Events,
-    ExportOutcome,
     Fetched,
     GroupOffset,
     Interrupt,
-    Interrupted,
     LedgerMark,
     OutOfRange,
-    Refused,
-    Retriable,
     StoredCursor,
 )
 from tailrace.runtime.signal import Signal
+from tailrace.runtime.sink_port import Accepted, ExportOutcome, Interrupted, Refused, Retriable
 from tests.model.cluster import Cluster, read
 from tests.model.proof import LETTER, Key
 from tests.model.strands import Strands
@@ -323,6 +319,9 @@ class ModelLaneLog:
         self._strands.pause()
         return found
 
+    def tend(self) -> None:
+        pass
+
     def close(self, deadline: Deadline) -> None:
         pass
 
@@ -395,6 +394,9 @@ class ModelSink:
             self._proof.unreported(self._sink_id, item.partition, item.offset, key_of(item))
 
     def abandon(self) -> None:
+        pass
+
+    def tend(self) -> None:
         pass
 
     def close(self, deadline: Deadline) -> None:

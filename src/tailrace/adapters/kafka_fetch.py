@@ -29,6 +29,9 @@ DAMAGED = frozenset(
 )
 """Errors about what stands in the log. The client reports one per record set and goes on with the next set."""
 
+MOST_ERRORS_AT_ONCE = 100
+"""A client whose brokers are all away reports a few a second; the bound is for one that does not stop."""
+
 READER: Mapping[str, str | int | bool] = {
     # Any other value jumps over what retention took, or back to the start of a topic made anew, without a word.
     "auto.offset.reset": "error",
@@ -53,6 +56,16 @@ def receive(consumer: Consumer, max_messages: int, timeout_s: float) -> list[Mes
     if first is None:
         return []
     return [first, *(consumer.consume(max_messages - 1, 0.0) if max_messages > 1 else [])]
+
+
+def listen(consumer: Consumer) -> None:
+    """Take what a consumer without partitions has to say: log lines, results of commits, errors.
+
+    Each error ends a poll; more of them than one look takes are left for the next.
+    """
+    for _ in range(MOST_ERRORS_AT_ONCE):
+        if consumer.poll(0) is None:
+            return
 
 
 def close_by(consumer: Consumer, deadline: Deadline) -> bool:

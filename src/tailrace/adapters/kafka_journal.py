@@ -119,6 +119,7 @@ class Journal:
             with self._changed:
                 self._changed.wait_for(lambda: self._queue or self._closed.is_set(), IDLE_WAIT_S)
                 batch = self._next_batch()
+            self._shipper.listen()
             if batch and not self._closed.is_set():
                 self._write([message for message, _ in batch])
         self._shipper.abandon()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from tailrace.adapters.cursor_metadata import from_metadata, to_metadata
-from tailrace.adapters.kafka_fetch import READER, Positions, close_by, receive
+from tailrace.adapters.kafka_fetch import READER, Positions, close_by, listen, receive
 from tailrace.runtime.clock import Clock, Deadline
 from tailrace.runtime.ports import Log, Polled, StoredCursor
 
@@ -130,6 +130,10 @@ class KafkaLaneLog:
         if self._reader is None:
             return []
         return self._positions.group(receive(self._reader, max_events, timeout_s))
+
+    def tend(self) -> None:
+        """Listen to the client, which otherwise keeps every log line of an outage for the next commit."""
+        listen(self._consumer)
 
     def close(self, deadline: Deadline) -> None:
         if self._reader is not None:

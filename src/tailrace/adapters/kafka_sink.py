@@ -7,15 +7,8 @@ from tailrace.adapters.kafka_shipping import Arrived, CalledOff, Shipment, Shipp
 from tailrace.domain.kinds import FailureKind
 from tailrace.domain.projected import ProjectedRecord, Undecodable
 from tailrace.runtime.clock import Deadline
-from tailrace.runtime.ports import (
-    Accepted,
-    ExportOutcome,
-    Interrupt,
-    Interrupted,
-    Refused,
-    RefusedRecord,
-    Retriable,
-)
+from tailrace.runtime.ports import Interrupt, RefusedRecord
+from tailrace.runtime.sink_port import Accepted, ExportOutcome, Interrupted, Refused, Retriable
 
 UNDECODABLE_STAGE = "VALUE_CONVERTER"
 REFUSED_STAGE = "TASK_PUT"
@@ -33,6 +26,9 @@ class DurableTraceSink:
 
     def abandon(self) -> None:
         self._shipper.abandon()
+
+    def tend(self) -> None:
+        self._shipper.listen()
 
     def close(self, deadline: Deadline) -> None:
         del deadline  # nothing is on its way, so there is nothing to wait for
@@ -53,6 +49,9 @@ class DeadLetterSink:
 
     def abandon(self) -> None:
         self._shipper.abandon()
+
+    def tend(self) -> None:
+        self._shipper.listen()
 
     def close(self, deadline: Deadline) -> None:
         del deadline

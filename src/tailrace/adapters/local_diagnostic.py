@@ -15,7 +15,8 @@ from tailrace.codec.schemas import SchemaStore, WriterSchema
 from tailrace.domain.kinds import FailureKind
 from tailrace.domain.projected import ProjectedRecord
 from tailrace.runtime.clock import Deadline
-from tailrace.runtime.ports import Accepted, ExportOutcome, Interrupt, Interrupted, Refused, Retriable
+from tailrace.runtime.ports import Interrupt
+from tailrace.runtime.sink_port import Accepted, ExportOutcome, Interrupted, Refused, Retriable
 
 LINE_TOO_LONG = "line_longer_than_a_file"
 NOT_READABLE = "record_not_readable"
@@ -83,6 +84,9 @@ class LocalDiagnosticSink:
 
     def abandon(self) -> None:
         """Nothing is ever on its way: what `export` did not write, it cut off."""
+
+    def tend(self) -> None:
+        """A file says nothing of itself."""
 
     def close(self, deadline: Deadline) -> None:
         del deadline  # closing a file waits for nothing

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from tailrace.domain.kinds import FailureKind
 from tailrace.domain.projected import LaneItem
 from tailrace.runtime.clock import Deadline
-from tailrace.runtime.ports import Accepted, ExportOutcome, Interrupt, Refused, Retriable
+from tailrace.runtime.ports import Interrupt
+from tailrace.runtime.sink_port import Accepted, ExportOutcome, Refused, Retriable
 
 
 class ScriptedSink:
@@ -36,6 +37,9 @@ class ScriptedSink:
         step = self._script[self._played % len(self._script)]
         self._played += 1
         return step
+
+    def tend(self) -> None:
+        """Nothing says anything here."""
 
     def abandon(self) -> None:
         """Nothing is ever on its way."""

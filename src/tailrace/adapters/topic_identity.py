@@ -44,6 +44,8 @@ class TopicIdentity:
             answer = described[self._topic].result(timeout=ASK_TIMEOUT_S + 1)  # type: ignore[attr-defined]
         except (KafkaException, TimeoutError):
             return None
+        finally:
+            self._admin.poll(0)  # its log lines wait for this, without a bound
         return str(answer.topic_id)
 
 

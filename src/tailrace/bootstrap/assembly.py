@@ -40,8 +40,9 @@ from tailrace.runtime.lane_records import Intervals, LaneRecords
 from tailrace.runtime.offers import DeadLetterSorting, RecordSorting, Sorting
 from tailrace.runtime.pacing import Pacing, Receiver
 from tailrace.runtime.poison_watch import PoisonWatch
-from tailrace.runtime.ports import Projector, Sink
+from tailrace.runtime.ports import Projector
 from tailrace.runtime.signal import Signal
+from tailrace.runtime.sink_port import Sink
 from tailrace.runtime.stop import Stop
 from tailrace.runtime.worker import Worker, WorkerParts
 from tailrace.settings import Settings

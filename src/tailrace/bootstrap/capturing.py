@@ -18,8 +18,9 @@ from tailrace.redaction.redactor import usual_redactor
 from tailrace.runtime.capture_news import CaptureNews
 from tailrace.runtime.clock import Clock
 from tailrace.runtime.content_stage import ContentStage, CurrentInterrupt
-from tailrace.runtime.ports import Log, Sink
+from tailrace.runtime.ports import Log
 from tailrace.runtime.record_content import CaptureTools, ContentTerms
+from tailrace.runtime.sink_port import Sink
 from tailrace.settings import Settings
 from tailrace.settings.capture import (
     InlineStoreSettings,

@@ -18,8 +18,9 @@ from typing import Final
 from tailrace.domain.projected import LaneItem, ProjectedRecord
 from tailrace.runtime.capture_news import CaptureNews
 from tailrace.runtime.clock import Clock, Deadline
-from tailrace.runtime.ports import Accepted, ExportOutcome, Interrupt, Interrupted, Refused, Sink
+from tailrace.runtime.ports import Interrupt
 from tailrace.runtime.record_content import CaptureTools, ContentTerms, Granted, RecordContent
+from tailrace.runtime.sink_port import Accepted, ExportOutcome, Interrupted, Refused, Sink
 
 LONGEST_PIECE_S: Final = 1.0
 """How long the first content of a piece waits for more: what is granted should leave soon, and a slow store must not
@@ -100,6 +101,9 @@ class ContentStage:
 
     def abandon(self) -> None:
         self._sink.abandon()
+
+    def tend(self) -> None:
+        self._sink.tend()
 
     def close(self, deadline: Deadline) -> None:
         self._news.sum_up()

@@ -6,16 +6,8 @@ from tailrace.domain.kinds import FailureKind
 from tailrace.domain.projected import LaneItem, ProjectedRecord
 from tailrace.runtime.cursor_track import CursorTrack
 from tailrace.runtime.feed import Feed
-from tailrace.runtime.ports import (
-    Accepted,
-    DeadLetters,
-    Interrupt,
-    Interrupted,
-    Refused,
-    RefusedRecord,
-    Retriable,
-    Sink,
-)
+from tailrace.runtime.ports import DeadLetters, Interrupt, RefusedRecord
+from tailrace.runtime.sink_port import Accepted, Interrupted, Refused, Retriable, Sink
 
 
 @dataclass(frozen=True, slots=True)

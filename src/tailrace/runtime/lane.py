@@ -18,12 +18,16 @@ from tailrace.runtime.exporter import Exporter
 from tailrace.runtime.failures import place_of
 from tailrace.runtime.feed import Feed
 from tailrace.runtime.lane_records import LaneRecords
-from tailrace.runtime.ports import LaneLog, Log, Sink
+from tailrace.runtime.ports import LaneLog, Log
 from tailrace.runtime.retry import Backoff
+from tailrace.runtime.sink_port import Sink
 from tailrace.runtime.statistics import LaneSnapshot
 
 IDLE_WAIT_S = 0.5
 """An idle lane looks around this often, for marks that are due and tickets nobody rang for; rings cut it short."""
+
+TEND_EVERY_S = 1.0
+"""How often sink and log may do what is due between batches; it takes microseconds."""
 
 LEDGER_WAIT_S = 0.02
 """While cursors wait for the ledger. A ledger write takes a few milliseconds; looking more often only costs CPU."""
@@ -90,6 +94,7 @@ class Lane:
         self._buffer_turns = 0
         self._waiting_since_s: float | None = None
         self._commit_at_s = 0.0
+        self._tend_at_s = 0.0
         self._export_backoff = Backoff()
         self._commit_backoff = Backoff()
         self._attach_backoff = Backoff()
@@ -218,6 +223,7 @@ class Lane:
         rings = self.feed.work.count()
         self._serve_messages()
         self._move_cursors()
+        self._tend()
         exported = self._export()
         # A full buffer always has a batch to export: without its turn in between, the log would never be read.
         if exported and self._buffer_turns < BUFFER_TURNS_PER_READ:
@@ -251,6 +257,13 @@ class Lane:
         else:
             self._attach_backoff.succeeded()
         self.feed.room.ring()
+
+    def _tend(self) -> None:
+        now_s = self._clock.now_s()
+        if now_s >= self._tend_at_s:
+            self._tend_at_s = now_s + TEND_EVERY_S
+            self._parts.sink.tend()
+            self._parts.log.tend()
 
     def _export(self) -> bool:
         now_s = self._clock.now_s()

@@ -6,59 +6,11 @@ at its own edge, so no Kafka error code reaches the runtime (docs/DESIGN.md, Lay
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, TypeVar
+from typing import Literal, NamedTuple, Protocol
 
-from tailrace.domain.kinds import FailureKind
 from tailrace.domain.ledger import LedgerEntry
-from tailrace.domain.projected import LaneItem, Projected, ProjectedRecord, ProjectorCounts
+from tailrace.domain.projected import Projected, ProjectedRecord, ProjectorCounts
 from tailrace.runtime.clock import Deadline
-
-# ------------------------------------------------------------------------------------------------------------- sinks
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The destination has the whole batch for good."""
-
-
-@dataclass(frozen=True, slots=True)
-class Retriable:
-    """The destination did not take the rest of the batch now; the same records may work later.
-
-    `accepted_records` counts the records at the front of the batch that it does have. `retry_after_s` is the delay the
-    destination itself asked for, None if it named none. `detail` is a constant code such as a Kafka error name: it goes
-    to logs and the ledger, so it never holds a value, a key or a message text from outside.
-    """
-
-    accepted_records: int
-    failure_kind: FailureKind
-    detail: str
-    retry_after_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The destination will never take some record among the next `suspect_records` after the accepted ones.
-
-    With `suspect_records == 1` the culprit is found and its lane writes it off; with more, the lane exports smaller
-    pieces until it is. Only for verdicts on records; a destination that refuses *everything* (no permission, no such
-    topic) is `Retriable`, because the records are fine.
-    """
-
-    accepted_records: int
-    suspect_records: int
-    failure_kind: FailureKind
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Interrupted:
-    """The caller asked to give up; `accepted_records` at the front are known to be there, of the rest nobody knows."""
-
-    accepted_records: int
-
-
-ExportOutcome = Accepted | Retriable | Refused | Interrupted
 
 
 class Interrupt(Protocol):
@@ -68,32 +20,6 @@ class Interrupt(Protocol):
 
     def wait(self, timeout: float) -> bool:
         """Wait at most `timeout` seconds; True as soon as the caller has given up."""
-        ...
-
-
-Item_contra = TypeVar("Item_contra", bound=LaneItem, contravariant=True)
-
-
-class Sink(Protocol[Item_contra]):
-    """One destination. Used by one lane's thread alone; a new kind of sink is one file with one of these.
-
-    A sink never raises out of `export`: a failure it did not foresee is the adapter's to translate.
-    """
-
-    def export(self, batch: Sequence[Item_contra], interrupt: Interrupt) -> ExportOutcome:
-        """Hand over a non-empty batch in order and wait until its fate is known.
-
-        Records must arrive in the order given: after a failure nothing behind the failed record may stay on its way.
-        Returns within about 100 ms of `interrupt` being set.
-        """
-        ...
-
-    def abandon(self) -> None:
-        """Forget everything still on its way, so that none of it can arrive after this returns; stay usable."""
-        ...
-
-    def close(self, deadline: Deadline) -> None:
-        """Release what the sink holds, by `deadline`. Nothing is on its way when this is called."""
         ...
 
 
@@ -307,6 +233,10 @@ class LaneLog(Protocol):
 
     def read(self, max_events: int, timeout_s: float) -> Sequence[Polled]:
         """Like `EventSource.poll`, for the partitions of `read_from`."""
+        ...
+
+    def tend(self) -> None:
+        """Do what cannot wait for the next question. Called every second or so; returns at once."""
         ...
 
     def close(self, deadline: Deadline) -> None:

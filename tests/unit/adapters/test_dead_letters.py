@@ -15,7 +15,8 @@ from tailrace.audit.letters import Letters, read_letters
 from tailrace.audit.plan import DeadLetterPlan
 from tailrace.domain.kinds import ProjectionKind
 from tailrace.domain.projected import Undecodable, UndecodableReason, record_of
-from tailrace.runtime.ports import Accepted, Interrupt, RefusedRecord
+from tailrace.runtime.ports import Interrupt, RefusedRecord
+from tailrace.runtime.sink_port import Accepted
 
 EVENTS, GROUP = "agent.events", "tailrace"
 POISON = b"not an event"

@@ -8,6 +8,7 @@ from typing import cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from tailrace.adapters.kafka_fetch import MOST_ERRORS_AT_ONCE
 from tailrace.adapters.kafka_log import NO_OFFSET, KafkaLaneLog
 from tailrace.runtime.catch_up import CatchUp, RateLimit
 from tailrace.runtime.clock import Deadline, SystemClock
@@ -281,3 +282,19 @@ class TestReading:
         rig.log.read_from({0: 4})
         rig.log.close(Deadline.after(SystemClock(), 10.0))
         assert [consumer.closed for consumer in rig.made] == [True, True]
+
+
+class TestListening:
+    def test_everything_a_client_has_to_say_is_taken_at_once(self) -> None:
+        """Each error ends a poll: one poll a look would fall behind a client that has two to report."""
+        rig = Rig()
+        rig.cursors.messages.extend([cast("Message", object())] * 7)
+        rig.log.tend()
+        assert not rig.cursors.messages
+
+    def test_a_client_that_does_not_stop_holds_nobody_up(self) -> None:
+        """What is left comes with the next look."""
+        rig = Rig()
+        rig.cursors.messages.extend([cast("Message", object())] * (MOST_ERRORS_AT_ONCE + 5))
+        rig.log.tend()
+        assert len(rig.cursors.messages) == 5

@@ -377,3 +377,20 @@ class TestAProducerThatKeepsItsSecrets:
         rig.next.keeps = True
         rig.next.script.append([(2, KafkaError._TRANSPORT)])
         assert rig.ship(3) == Stuck(0, "producer_not_drained")
+
+
+class TestListening:
+    def test_nobody_is_listened_to_before_there_is_a_producer(self) -> None:
+        """Nor is one made for it."""
+        rig = Rig()
+        rig.shipper.listen()
+        assert rig.made == []
+
+    def test_a_dead_producer_is_listened_to_as_well(self) -> None:
+        """Its polls raise, which says nothing about the next batch."""
+        rig = Rig()
+        rig.shipper.connect()
+        rig.made[0].dead = True
+        began_s = rig.clock.now_s()
+        rig.shipper.listen()
+        assert rig.clock.now_s() == began_s, "nothing was waited for"

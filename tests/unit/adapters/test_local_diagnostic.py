@@ -24,7 +24,7 @@ from tailrace.codec.schemas import SchemaStore
 from tailrace.domain.kinds import FailureKind
 from tailrace.domain.projected import ProjectedRecord, Undecodable
 from tailrace.runtime.clock import Deadline, SystemClock
-from tailrace.runtime.ports import Accepted, Interrupted, Refused, Retriable
+from tailrace.runtime.sink_port import Accepted, Interrupted, Refused, Retriable
 from tailrace.synthetic import SyntheticEvents
 
 SCHEMAS = SchemaStore()

@@ -10,7 +10,8 @@ from tailrace.domain.payload import RedactedJson
 from tailrace.domain.projected import LaneItem
 from tailrace.runtime.clock import Deadline
 from tailrace.runtime.content_stage import ContentStage
-from tailrace.runtime.ports import Accepted, ExportOutcome, Interrupt
+from tailrace.runtime.ports import Interrupt
+from tailrace.runtime.sink_port import Accepted, ExportOutcome
 from tailrace.settings import Settings
 from tailrace.settings.capture import (
     InlineStoreSettings,
@@ -29,6 +30,8 @@ class Nowhere:
         return Accepted()
 
     def abandon(self) -> None: ...
+
+    def tend(self) -> None: ...
 
     def close(self, deadline: Deadline) -> None: ...
 

@@ -19,12 +19,10 @@ from tailrace.domain.projected import (
 from tailrace.runtime.clock import Deadline
 from tailrace.runtime.offers import Offer
 from tailrace.runtime.ports import (
-    Accepted,
     AssignmentListener,
     Damaged,
     Event,
     Events,
-    ExportOutcome,
     Fetched,
     GroupOffset,
     Interrupt,
@@ -34,6 +32,7 @@ from tailrace.runtime.ports import (
     StoredCursor,
 )
 from tailrace.runtime.signal import Signal
+from tailrace.runtime.sink_port import Accepted, ExportOutcome
 
 PROGRESS = b"progress"
 TERMINAL = b"terminal"
@@ -361,6 +360,7 @@ class FakeLaneLog:
         self.meanwhile: Callable[[], None] = lambda: None  # what happens while a range is looked up
         self.looked_up: list[int] = []
         self.assigned_at: list[dict[int, int]] = []
+        self.tended_at_s: list[float] = []
 
     def load(self, partitions: Sequence[int], timeout_s: float) -> Mapping[int, StoredCursor] | None:
         return None if self.blind else {p: self.cursors[p] for p in partitions if p in self.cursors}
@@ -394,6 +394,9 @@ class FakeLaneLog:
     def read(self, max_events: int, timeout_s: float) -> Sequence[Polled]:
         return self._reading.read(max_events)
 
+    def tend(self) -> None:
+        self.tended_at_s.append(self._clock.now_s())
+
     def close(self, deadline: Deadline) -> None:
         self._story.append((f"close log {self._sink_id}", None))
 
@@ -410,6 +413,7 @@ class FakeSink:
         self.moods: deque[Mood] = deque()
         self.down: ExportOutcome | None = None
         self.abandoned = 0
+        self.tended = 0
         self.closed = False
 
     def export(self, batch: Sequence[LaneItem], interrupt: Interrupt) -> ExportOutcome:
@@ -426,6 +430,9 @@ class FakeSink:
 
     def abandon(self) -> None:
         self.abandoned += 1
+
+    def tend(self) -> None:
+        self.tended += 1
 
     def close(self, deadline: Deadline) -> None:
         self.closed = True

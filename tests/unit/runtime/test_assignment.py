@@ -11,7 +11,8 @@ from tailrace.runtime.assignment import ATTACH_PATIENCE_S
 from tailrace.runtime.clock import Deadline
 from tailrace.runtime.feed import Mode
 from tailrace.runtime.group_commits import RECOMMIT_S, ROUND_PATIENCE_S
-from tailrace.runtime.ports import GroupOffset, Retriable
+from tailrace.runtime.ports import GroupOffset
+from tailrace.runtime.sink_port import Retriable
 from tests.unit.runtime.fakes import PROGRESS, FakeTopic
 from tests.unit.runtime.stage import Scale, Stage
 

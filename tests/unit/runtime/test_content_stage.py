@@ -32,8 +32,9 @@ from tailrace.domain.projected import LaneItem, ProjectedRecord, record_of
 from tailrace.runtime.capture_news import REPEAT_S, CaptureNews
 from tailrace.runtime.clock import Deadline
 from tailrace.runtime.content_stage import LONGEST_PIECE_S, ContentStage, CurrentInterrupt
-from tailrace.runtime.ports import Accepted, ExportOutcome, Interrupt, Interrupted, Refused, Retriable
+from tailrace.runtime.ports import Interrupt
 from tailrace.runtime.record_content import CaptureTools, ContentTerms
+from tailrace.runtime.sink_port import Accepted, ExportOutcome, Interrupted, Refused, Retriable
 from tailrace.runtime.store_pause import FIRST_PAUSE_S
 from tests.unit.domain.capture_samples import NOW_US, OPEN_POLICY, OPEN_SOURCE, RAW, RAW_SINK
 from tests.unit.domain.capture_stores import AnsweringRedactor, MarkingRedactor, ScriptedStore
@@ -84,6 +85,7 @@ class Destination:
         self.pieces: list[int] = []
         self.answers: list[Callable[[Sequence[LaneItem]], ExportOutcome]] = []
         self.abandoned = 0
+        self.tended = 0
         self.closed = False
 
     def export(self, batch: Sequence[LaneItem], interrupt: Interrupt) -> ExportOutcome:
@@ -95,6 +97,9 @@ class Destination:
 
     def abandon(self) -> None:
         self.abandoned += 1
+
+    def tend(self) -> None:
+        self.tended += 1
 
     def close(self, deadline: Deadline) -> None:
         del deadline
@@ -480,8 +485,9 @@ def test_what_is_asked_of_the_stage_reaches_the_sink() -> None:
     staging = Staging(OmitStore())
     staging.export(staging.record(0))
     staging.stage.abandon()
+    staging.stage.tend()
     staging.stage.close(Deadline.after(staging.clock, 1.0))
-    assert (staging.sink.abandoned, staging.sink.closed) == (1, True)
+    assert (staging.sink.abandoned, staging.sink.tended, staging.sink.closed) == (1, 1, True)
     (summary,) = staging.log.said("content summary")
     assert (summary["inline"], summary["references"], summary["omitted"], summary["failed"]) == (0, 0, 3, 0)
 

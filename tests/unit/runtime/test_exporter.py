@@ -12,16 +12,8 @@ from tailrace.runtime.cursor_track import CursorTrack
 from tailrace.runtime.exporter import Attempt, BatchLimits, Exporter
 from tailrace.runtime.feed import Feed
 from tailrace.runtime.offers import DeadLetterSorting
-from tailrace.runtime.ports import (
-    Accepted,
-    ExportOutcome,
-    Interrupt,
-    Interrupted,
-    Refused,
-    RefusedRecord,
-    Retriable,
-    StoredCursor,
-)
+from tailrace.runtime.ports import Interrupt, RefusedRecord, StoredCursor
+from tailrace.runtime.sink_port import Accepted, ExportOutcome, Interrupted, Refused, Retriable
 from tests.unit.runtime.fakes import POISON, PROGRESS, THREE, FakeLedger, FakeSink, FakeTicket, Mood, offer, projected
 from tests.unit.runtime.stage import feed_of
 

@@ -10,8 +10,9 @@ from tailrace.domain.projected import LaneItem
 from tailrace.runtime.clock import Deadline
 from tailrace.runtime.feed import Mode
 from tailrace.runtime.lane import BUFFER_TURNS_PER_READ
-from tailrace.runtime.ports import Accepted, ExportOutcome, Interrupt, Interrupted, Retriable
+from tailrace.runtime.ports import Interrupt
 from tailrace.runtime.retry import LONGEST_DELAY_S
+from tailrace.runtime.sink_port import Accepted, ExportOutcome, Interrupted, Retriable
 from tests.unit.runtime.fakes import POISON, PROGRESS, TERMINAL, FakeTopic, offer
 from tests.unit.runtime.stage import Scale, Stage, StagedLane
 

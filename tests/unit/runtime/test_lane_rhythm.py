@@ -7,9 +7,9 @@ import pytest
 from tailrace.domain.kinds import FailureKind
 from tailrace.runtime.attachment import LOOKUP_TIMEOUT_S
 from tailrace.runtime.feed import Mode
-from tailrace.runtime.lane import ATTACH_REST, BUFFER_TURNS_PER_READ, LONGEST_ATTACH_REST_S
-from tailrace.runtime.ports import Retriable
+from tailrace.runtime.lane import ATTACH_REST, BUFFER_TURNS_PER_READ, LONGEST_ATTACH_REST_S, TEND_EVERY_S
 from tailrace.runtime.retry import LONGEST_DELAY_S
+from tailrace.runtime.sink_port import Retriable
 from tests.unit.runtime.fakes import PROGRESS, FakeTopic, offer
 from tests.unit.runtime.stage import Scale, Stage, StagedLane
 
@@ -139,3 +139,22 @@ class TestAttaching:
         stage.clock.passes(LONGEST_ATTACH_REST_S)
         staged.turn(4)
         assert staged.sink.offsets(0) == list(range(10))
+
+
+class TestTending:
+    """A client that nobody listens to keeps all it has to say, and an outage of Kafka has no bound."""
+
+    @pytest.mark.parametrize("down", [False, True])
+    def test_sink_and_log_have_their_turn_every_second_whatever_there_is_to_do(self, down: bool) -> None:
+        """An idle lane exports and commits nothing; one whose sink is down does not commit for as long."""
+        stage = Stage(("a",), topic=FakeTopic(1))
+        staged = stage.lanes["a"]
+        staged.sink.down = Retriable(0, FailureKind.SINK_UNAVAILABLE, "away") if down else None
+        staged.feed.begin(0, 0)
+        staged.lane.assign([0], 1)
+        staged.feed.offer(offer(0, 0, 3), stage.clock.now_s())
+        for _ in range(100):
+            staged.turn()
+            stage.clock.passes(TEND_EVERY_S / 10)
+        assert len(staged.log.tended_at_s) == staged.sink.tended == pytest.approx(10, abs=1)
+        assert min(b - a for a, b in pairwise(staged.log.tended_at_s)) >= TEND_EVERY_S

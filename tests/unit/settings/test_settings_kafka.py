@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tailrace.settings.kafka import PREFERRED
+from tailrace.settings.kafka import FIRST_WAIT, LONGEST_WAIT, PREFERRED
 from tailrace.settings.passthrough import DENIED, refusal
 from tests.unit.settings.written import PLAIN, loaded, only, refused
 
@@ -157,3 +157,23 @@ def test_what_is_only_preferred_can_be_changed(tmp_path: Path) -> None:
     properties = loaded(tmp_path, with_kafka(f"  librdkafka: {{{changed}}}\n")).kafka.properties()
 
     assert {name: properties[name] for name in PREFERRED} == dict.fromkeys(PREFERRED, 5)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "first", "longest"),
+    [
+        ("{reconnect.backoff.max.ms: 200}", 200, 200),
+        ("{reconnect.backoff.max.ms: 9000}", 500, 9_000),
+        ("{reconnect.backoff.ms: 50}", 50, 1_000),
+        ("{reconnect.backoff.ms: 4000}", 4_000, 4_000),
+        ("{reconnect.backoff.ms: 4000, reconnect.backoff.max.ms: 200}", 4_000, 200),
+        ("{reconnect.backoff.max.ms: soon}", 500, "soon"),
+    ],
+)
+def test_one_wait_that_is_chosen_takes_the_other_with_it(tmp_path: Path, chosen: str, first: int, longest: int) -> None:
+    """A client refuses a first wait above the longest, which somebody who set one of them did not ask for.
+
+    Who sets both so, or sets no number, is told by the client's own message, which names the property.
+    """
+    properties = loaded(tmp_path, with_kafka(f"  librdkafka: {chosen}\n")).kafka.properties()
+    assert (properties[FIRST_WAIT], properties[LONGEST_WAIT]) == (first, longest)
