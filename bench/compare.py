@@ -36,8 +36,9 @@ TINY = Size(
         "content captured": 300,
         "content-in-turn stretch": 90_000,
         "latency": 20_000,
-        "catch-up backlog": 40_000,
-        "catch-up live": 2_000,
+        "catch-up backlog": 20_000,
+        "catch-up live": 100_000,
+        "catch-up period ms": 300,
     },
     everybody_everywhere=True,
 )
@@ -59,8 +60,9 @@ QUICK = Size(
         "content captured": 2_000,
         "content-in-turn stretch": 120_000,
         "latency": 40_000,
-        "catch-up backlog": 80_000,
-        "catch-up live": 60_000,
+        "catch-up backlog": 100_000,
+        "catch-up live": 400_000,
+        "catch-up period ms": 2_000,
     },
     everybody_everywhere=False,
 )
@@ -83,7 +85,8 @@ FULL = Size(
         "content-in-turn stretch": 150_000,
         "latency": 150_000,
         "catch-up backlog": 1_000_000,
-        "catch-up live": 300_000,
+        "catch-up live": 600_000,
+        "catch-up period ms": 2_000,
     },
     everybody_everywhere=True,
 )

@@ -79,9 +79,11 @@ def create_topics(kafka: Kafka, names: Names, sinks: tuple[str, ...]) -> None:
     kafka.create_topic(names.health, 1)
     kafka.create_topic(names.dead_letters, 1)
     for sink_id in sinks:
-        kafka.create_topic(
-            names.sink(sink_id), PARTITIONS, message_timestamp_type="LogAppendTime", retention_ms=-1, retention_bytes=-1
-        )
+        create_sink_topic(kafka, names.sink(sink_id))
+
+
+def create_sink_topic(kafka: Kafka, topic: str) -> None:
+    kafka.create_topic(topic, PARTITIONS, message_timestamp_type="LogAppendTime", retention_ms=-1, retention_bytes=-1)
 
 
 def create_events_topic(kafka: Kafka, names: Names) -> None:

@@ -10,6 +10,7 @@ from itertools import islice
 
 from bench import contestants as field_of
 from bench.backlog import Mix
+from bench.beside import catch_up
 from bench.configuration import sink_ids
 from bench.content import CONTENT_BYTES, INLINE, REFERENCED, WITH_CONTENT, WITHOUT_CONTENT
 from bench.contestants import NULL, PYTHON_PEERS, SCHEMAS, TAILRACE, TWO_WORKERS, Contestant
@@ -17,10 +18,9 @@ from bench.latency import feed, latencies_ms, sent_ms
 from bench.measured import Run
 from bench.results import Result, percentile
 from bench.stretches import content_in_turn
-from bench.topics import end_of, last_written_s, records_in, set_cursors, wait_for_records
-from bench.track import DRAIN_TIMEOUT_S, START_TIMEOUT_S, RunRefusedError, Track
+from bench.topics import last_written_s, wait_for_records
+from bench.track import DRAIN_TIMEOUT_S, START_TIMEOUT_S, Track
 from bench.turns import SEED, Entry, Setting, finished
-from tailrace.settings.checks import DEAD_LETTER_LANE_ID
 
 Scenario = Callable[[Setting], Result]
 
@@ -149,52 +149,6 @@ def _latency_of(setting: Setting, contestant: Contestant) -> dict[str, float]:
         "sent_per_s": len(events) / (fed_s - begun_s),
         "cpu_us_per_event": cpu_s / measured_events * 1e6,
     }
-
-
-ALONE = "alone"
-BESIDE = "beside a lane that catches up"
-
-
-def catch_up(setting: Setting) -> Result:
-    """Two live lanes with all they can take, alone and beside a lane that reads its backlog from the log."""
-    backlog, live = setting.size.events["catch-up backlog"], setting.size.events["catch-up live"]
-    track = Track(setting.kafka, setting.folder, ONE_RECORD_EACH, backlog, SEED)
-    boundary = end_of(setting.kafka.bootstrap, track.events_topic)
-    track.fill(ONE_RECORD_EACH, live, SEED + 1)
-    entries = [
-        Entry(TAILRACE, ALONE, partial(_beside, track, 2, boundary, live)),
-        Entry(TAILRACE, BESIDE, partial(_beside, track, 3, boundary, live)),
-    ]
-    return finished(setting, "catch-up", entries, [track], {"backlog_events": backlog, "live_events": live})
-
-
-def _beside(track: Track, lanes: int, boundary: Mapping[int, int], live_events: int) -> dict[str, float]:
-    """The first two lanes start at the boundary, the third at the log's start."""
-    course = track.course(sink_ids(lanes))
-    healthy, late = course.sink_topics[:2], course.sink_topics[2:]
-    for lane in (*course.sinks[:2], DEAD_LETTER_LANE_ID):
-        set_cursors(course.bootstrap, course.settings.cursor_group(lane), course.names.events, boundary)
-    with track.started(TAILRACE, course) as child:
-        begun_s = child.wait_for(TAILRACE.begins, START_TIMEOUT_S)[0].at_s
-        wait_for_records(child, course.bootstrap, dict.fromkeys(healthy, live_events), DRAIN_TIMEOUT_S)
-        found_late = sum(records_in(course.bootstrap, topic) for topic in late)
-        if late and found_late >= course.records - live_events:
-            raise RunRefusedError("the late lane was done before the others: its backlog is too small for this run")
-        wait_for_records(child, course.bootstrap, dict.fromkeys(late, course.records), DRAIN_TIMEOUT_S)
-        finished_s = last_written_s(course.bootstrap, healthy)
-        all_finished_s = last_written_s(course.bootstrap, course.sink_topics)
-        cpu_s = child.cpu_at_s(finished_s)[0] - child.cpu_at_s(begun_s)[0]
-        track.ended(TAILRACE, child)
-    track.judge(TAILRACE, course, from_offsets=dict.fromkeys(healthy, boundary))
-    track.remove(course)
-    figures_of_run = {
-        "healthy_events_per_s": live_events / (finished_s - begun_s),
-        "cpu_us_per_event": cpu_s / live_events * 1e6,
-        "caught_up_meanwhile": float(found_late),
-    }
-    if late:
-        figures_of_run["late_lane_events_per_s"] = course.records / (all_finished_s - begun_s)
-    return figures_of_run
 
 
 SCENARIOS: Mapping[str, Scenario] = {

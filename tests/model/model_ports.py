@@ -60,6 +60,21 @@ class ModelTime:
             self.strands.pause(blocked=True)
 
 
+class ModelProcessor:
+    """All of a machine's time goes into the worker, and every look at a thread's own finds a little of it used."""
+
+    def __init__(self, time: ModelTime) -> None:
+        self._time = time
+        self._used_s = 0.0
+
+    def process_s(self) -> float:
+        return 2 * self._time.now_s()
+
+    def thread_s(self) -> float:
+        self._used_s += 0.0005
+        return self._used_s
+
+
 class ModelSignal(Signal):
     """A doorbell after which anybody may run."""
 

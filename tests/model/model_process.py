@@ -9,7 +9,8 @@ from tailrace.domain.projected import LaneItem
 from tailrace.domain.selection import Selection
 from tailrace.runtime.assignment import Assignment, AssignmentPlan
 from tailrace.runtime.attachment import Attachment, LaneFacts
-from tailrace.runtime.catch_up import CatchUp, RateLimit
+from tailrace.runtime.catch_up import CatchUp
+from tailrace.runtime.catch_up_pace import CatchUpPace, RateLimit, ShareLimit
 from tailrace.runtime.clock import Deadline
 from tailrace.runtime.cursor_track import CursorTrack
 from tailrace.runtime.cutting import OfferSize
@@ -21,6 +22,7 @@ from tailrace.runtime.lane_records import Intervals, LaneRecords
 from tailrace.runtime.offers import DeadLetterSorting, Offer, RecordSorting
 from tailrace.runtime.pacing import Pacing, Receiver
 from tailrace.runtime.poison_watch import PoisonWatch
+from tailrace.runtime.pressure import Pressure
 from tailrace.runtime.starting_point import StartAt
 from tests.model.cluster import Cluster
 from tests.model.model_ports import (
@@ -28,6 +30,7 @@ from tests.model.model_ports import (
     ModelHistory,
     ModelLaneLog,
     ModelLog,
+    ModelProcessor,
     ModelProjector,
     ModelSignal,
     ModelSink,
@@ -137,6 +140,8 @@ class Process:
     def __post_init__(self) -> None:
         self.strands: Strands = self.time.strands
         self._room = ModelSignal(self.strands, self.time.wait)
+        self._processor = ModelProcessor(self.time)
+        self._pressure = Pressure(self.time, self._processor)
         self._projector = ModelProjector(self.cluster)
         self._logger = ModelLog(self.cluster.proof.seen)
         self._feeds = [self._feed(lane) for lane in self.shape.lanes]
@@ -185,8 +190,12 @@ class Process:
                 log=log,
                 projector=self._projector,
                 feed=feed,
-                limit=RateLimit(lane.catch_up_per_s),
-                neighbours_live=lambda: any(other.statistics().live for other in neighbours),
+                pace=CatchUpPace(
+                    RateLimit(lane.catch_up_per_s),
+                    ShareLimit(self._pressure, self._processor),
+                    lambda: any(other.statistics().live for other in neighbours),
+                    self.time,
+                ),
                 clock=self.time,
             ),
             Attachment(
@@ -241,6 +250,7 @@ class Process:
             poison=poison,
             size=self.shape.offer_size,
             room=self._room,
+            pressure=self._pressure,
             clock=self.time,
         )
         self.intake.start()

@@ -28,8 +28,9 @@ from tailrace.domain.ledger import LaneIdentity
 from tailrace.domain.projected import LaneItem
 from tailrace.runtime.assignment import Assignment, AssignmentPlan
 from tailrace.runtime.attachment import Attachment, LaneFacts
-from tailrace.runtime.catch_up import CatchUp, RateLimit
-from tailrace.runtime.clock import Clock
+from tailrace.runtime.catch_up import CatchUp
+from tailrace.runtime.catch_up_pace import CatchUpPace, RateLimit, ShareLimit
+from tailrace.runtime.clock import Clock, Processor, SystemProcessor
 from tailrace.runtime.cursor_track import CursorTrack
 from tailrace.runtime.cutting import OfferSize
 from tailrace.runtime.exporter import BatchLimits, Exporter
@@ -41,6 +42,7 @@ from tailrace.runtime.offers import DeadLetterSorting, RecordSorting, Sorting
 from tailrace.runtime.pacing import Pacing, Receiver
 from tailrace.runtime.poison_watch import PoisonWatch
 from tailrace.runtime.ports import Projector
+from tailrace.runtime.pressure import Pressure
 from tailrace.runtime.signal import Signal
 from tailrace.runtime.sink_port import Sink
 from tailrace.runtime.stop import Stop
@@ -82,6 +84,8 @@ class Surroundings:
     logger: StructuredLog
     stop: Stop
     room: Signal
+    processor: Processor
+    pressure: Pressure
 
     def producer(self, cluster: KafkaSettings, sizes: dict[str, Property]) -> Producer:
         client = {**PREFERRED, **self._client(cluster), **ORDERED_PRODUCER, **sizes}
@@ -123,8 +127,19 @@ def build_worker(
     Raises ConfigurationNeeded for what only shows here: a pattern that is none, a store that cannot be made.
     """
     projector = make_projector(settings, schemas, logger)
+    processor = SystemProcessor()
     around = Surroundings(
-        settings, schemas, projector, topic.topic_id, uuid.uuid4().hex[:12], clock, logger, stop, room=Signal()
+        settings,
+        schemas,
+        projector,
+        topic.topic_id,
+        uuid.uuid4().hex[:12],
+        clock,
+        logger,
+        stop,
+        room=Signal(),
+        processor=processor,
+        pressure=Pressure(clock, processor),
     )
     plans = _lane_plans(around)
     works = {plan.sink_id: Signal() for plan in plans}
@@ -170,6 +185,7 @@ def build_worker(
         poison=poison,
         size=_offer_size(settings),
         room=around.room,
+        pressure=around.pressure,
         clock=clock,
     )
     parts = WorkerParts(journals.all, lanes, intake, assignment, topic.watch)
@@ -326,8 +342,12 @@ def _lane(plan: _LanePlan, feeds: dict[str, Feed], journals: _Journals, around: 
             log=log,
             projector=around.projector,
             feed=feed,
-            limit=RateLimit(plan.settings.catch_up_max_events_per_s),
-            neighbours_live=lambda: any(other.statistics().live for other in neighbours),
+            pace=CatchUpPace(
+                RateLimit(plan.settings.catch_up_max_events_per_s),
+                ShareLimit(around.pressure, around.processor),
+                lambda: any(other.statistics().live for other in neighbours),
+                clock,
+            ),
             clock=clock,
         ),
         Attachment(facts=facts, log=log, history=journals.history, feed=feed, track=track, clock=clock, logger=logger),

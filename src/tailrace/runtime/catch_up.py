@@ -1,41 +1,13 @@
 """A lane reading the log itself: after a restart, an outage, an overflow, or because its sink is new."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tailrace.runtime.catch_up_pace import CatchUpPace
 from tailrace.runtime.clock import Clock
 from tailrace.runtime.cutting import project_all, whole_offer
 from tailrace.runtime.feed import Feed
 from tailrace.runtime.ports import Damaged, Fetched, LaneLog, OutOfRange, Polled, Projector
-
-BURST_S = 0.5
-"""The rate limit lets this much time's worth through at once, so that reads are full batches and not single events."""
-
-
-@dataclass(slots=True)
-class RateLimit:
-    """A token bucket on events: `per_s` in the long run, `BURST_S` of it at once. Not thread-safe."""
-
-    per_s: float
-    _tokens: float = 0.0
-    _at_s: float | None = None
-
-    def allowance(self, now_s: float) -> int:
-        """How many events may be read now."""
-        if self._at_s is not None:
-            self._tokens = min(self._most, self._tokens + (now_s - self._at_s) * self.per_s)
-        else:
-            self._tokens = self._most
-        self._at_s = now_s
-        return int(self._tokens)
-
-    def spend(self, events: int) -> None:
-        """Count what was read. What was read without asking, while the limit did not hold, is not owed later."""
-        self._tokens = max(0.0, self._tokens - events)
-
-    @property
-    def _most(self) -> float:
-        return max(1.0, self.per_s * BURST_S)  # at less than one, nothing could ever be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +28,13 @@ class CatchUp:
         log: LaneLog,
         projector: Projector,
         feed: Feed,
-        limit: RateLimit,
-        neighbours_live: Callable[[], bool],
+        pace: CatchUpPace,
         clock: Clock,
     ) -> None:
         self._log = log
         self._projector = projector
         self._feed = feed
-        self._limit = limit
-        self._neighbours_live = neighbours_live
+        self._pace = pace
         self._clock = clock
         self._reading: dict[int, int] = {}
         self._damaged: dict[int, int] = {}
@@ -74,20 +44,14 @@ class CatchUp:
         return bool(self._reading)
 
     def read(self, max_events: int, timeout_s: float) -> Read:
-        """Read up to `max_events` and enter them; waits at most `timeout_s` for the first.
-
-        While other lanes are live the rate limit holds, so that they keep their throughput; alone, it reads as fast as
-        the sink takes it.
-        """
+        """Read up to `max_events`, as far as the pace allows, and enter them; waits `timeout_s` for the first."""
         self._feed.rejoin(self._clock.now_s())
         self.follow()
         if not self._reading:
             return Read()
-        if self._neighbours_live():
-            max_events = min(max_events, self._limit.allowance(self._clock.now_s()))
-            if max_events <= 0:
-                return Read()
-        return self._enter(self._log.read(max_events, timeout_s))
+        if (allowed := self._pace.allowance(max_events)) <= 0:
+            return Read()
+        return self._enter(self._log.read(allowed, timeout_s))
 
     def follow(self) -> None:
         """Make the reader read what the feed wants read, from where the feed stands."""
@@ -118,5 +82,5 @@ class CatchUp:
                         del self._damaged[partition]
                     offer = whole_offer(part, project_all(self._projector, part))
                     self._feed.enter_from_log(offer, self._clock.now_s())
-        self._limit.spend(events)
+        self._pace.spend(events)
         return Read(events, tuple(out_of_range), tuple(damaged))

@@ -49,3 +49,25 @@ class Deadline:
     @property
     def passed(self) -> bool:
         return self.clock.now_s() >= self.at_s
+
+
+class Processor(Protocol):
+    """Where the runtime reads what it has used of the processors, in seconds. Thread-safe."""
+
+    def process_s(self) -> float:
+        """All threads of this process together, since an arbitrary moment."""
+        ...
+
+    def thread_s(self) -> float:
+        """The calling thread alone, since an arbitrary moment."""
+        ...
+
+
+class SystemProcessor:
+    """As this machine counts it, user and system time together."""
+
+    def process_s(self) -> float:
+        return time.process_time()
+
+    def thread_s(self) -> float:
+        return time.thread_time()

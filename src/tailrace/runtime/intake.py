@@ -11,6 +11,7 @@ from tailrace.runtime.pacing import Pacing, PendingOffer
 from tailrace.runtime.pending import POLL_WITHIN_S, PendingOffers
 from tailrace.runtime.poison_watch import PoisonWatch
 from tailrace.runtime.ports import Damaged, EventSource, Fetched, OutOfRange, Polled, Projector
+from tailrace.runtime.pressure import Pressure
 from tailrace.runtime.signal import Signal
 
 POLL_S = 0.1
@@ -33,6 +34,7 @@ class Intake:
         poison: PoisonWatch,
         size: OfferSize,
         room: Signal,
+        pressure: Pressure,
         clock: Clock,
     ) -> None:
         self._source = source
@@ -42,6 +44,7 @@ class Intake:
         self._poison = poison
         self._size = size
         self._room = room
+        self._pressure = pressure
         self._clock = clock
         self._polled_at_s = clock.now_s()
         self._trouble: dict[int, OutOfRange | Damaged] = {}
@@ -101,6 +104,8 @@ class Intake:
     def _poll(self, timeout_s: float) -> None:
         polled = self._source.poll(self._size.records, timeout_s)
         self._polled_at_s = self._clock.now_s()
+        events = sum([len(part.events) for part in polled if isinstance(part, Fetched)])
+        self._pressure.polled(events, full=events >= self._size.records)
         self._receive(polled)
 
     def _receive(self, polled: Sequence[Polled]) -> None:

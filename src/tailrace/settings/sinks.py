@@ -109,7 +109,7 @@ class LaneSettings(Section):
     )
     catch_up_max_events_per_s: Annotated[
         PositiveCount,
-        Field(description="Fastest re-reading of the log, so that others keep their pace."),
+        Field(description="Fastest re-reading of the log while others are live; less if they need all the time."),
     ] = 10_000
     delivery_timeout_ms: Annotated[
         int, Field(ge=1_000, le=3_600_000, description="Longest wait for one export before it counts as failed.")

@@ -10,11 +10,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from tailrace.adapters.kafka_fetch import MOST_ERRORS_AT_ONCE
 from tailrace.adapters.kafka_log import NO_OFFSET, KafkaLaneLog
-from tailrace.runtime.catch_up import CatchUp, RateLimit
+from tailrace.runtime.catch_up import CatchUp
 from tailrace.runtime.clock import Deadline, SystemClock
 from tailrace.runtime.ports import StoredCursor
 from tests.unit.runtime.fakes import FakeClock, FakeLog, FakeProjector
-from tests.unit.runtime.stage import feed_of
+from tests.unit.runtime.stage import feed_of, pace_without_limit
 
 TOPIC = "agent.events"
 
@@ -264,8 +264,7 @@ class TestReading:
             log=rig.log,
             projector=FakeProjector(),
             feed=feed,
-            limit=RateLimit(1e9),
-            neighbours_live=lambda: False,
+            pace=pace_without_limit(rig.clock),
             clock=rig.clock,
         )
         catch_up.follow()

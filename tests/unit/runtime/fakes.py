@@ -64,6 +64,20 @@ class FakeClock:
         self.at_s += seconds
 
 
+class FakeProcessor:
+    """Processor time as a test has it pass; none by itself."""
+
+    def __init__(self) -> None:
+        self.used_by_process_s = 7.0
+        self.used_by_thread_s = 3.0
+
+    def process_s(self) -> float:
+        return self.used_by_process_s
+
+    def thread_s(self) -> float:
+        return self.used_by_thread_s
+
+
 class Doorbell(Signal):
     """A signal whose waiter does not sleep: the time it would have waited passes, and others get on meanwhile."""
 

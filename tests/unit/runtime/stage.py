@@ -10,7 +10,8 @@ from tailrace.domain.projected import LaneItem
 from tailrace.domain.selection import Selection
 from tailrace.runtime.assignment import Assignment, AssignmentPlan
 from tailrace.runtime.attachment import Attachment, LaneFacts
-from tailrace.runtime.catch_up import CatchUp, RateLimit
+from tailrace.runtime.catch_up import CatchUp
+from tailrace.runtime.catch_up_pace import CatchUpPace, RateLimit, ShareLimit
 from tailrace.runtime.cursor_track import CursorTrack
 from tailrace.runtime.cutting import OfferSize
 from tailrace.runtime.exporter import BatchLimits, Exporter
@@ -22,6 +23,7 @@ from tailrace.runtime.offers import RecordSorting, Sorting
 from tailrace.runtime.pacing import Pacing, Receiver
 from tailrace.runtime.poison_watch import PoisonWatch
 from tailrace.runtime.ports import StoredCursor
+from tailrace.runtime.pressure import Pressure
 from tailrace.runtime.starting_point import StartAt
 from tests.unit.runtime.fakes import (
     Doorbell,
@@ -30,6 +32,7 @@ from tests.unit.runtime.fakes import (
     FakeLaneLog,
     FakeLedger,
     FakeLog,
+    FakeProcessor,
     FakeProjector,
     FakeSink,
     FakeSource,
@@ -80,6 +83,13 @@ def feed_of(
     )
 
 
+def pace_without_limit(clock: FakeClock) -> CatchUpPace:
+    """As of a lane without live neighbours."""
+    processor = FakeProcessor()
+    share = ShareLimit(Pressure(clock, processor), processor)
+    return CatchUpPace(RateLimit(1e9), share, lambda: False, clock)
+
+
 class StagedLane:
     """One lane and all it is made of. While `stuck`, its thread is inside a call that does not come back."""
 
@@ -116,8 +126,7 @@ class StagedLane:
             log=self.log,
             projector=FakeProjector(),
             feed=self.feed,
-            limit=RateLimit(1e9),
-            neighbours_live=lambda: False,
+            pace=pace_without_limit(stage.clock),
             clock=stage.clock,
         )
         self.attachment = Attachment(
@@ -205,6 +214,7 @@ class Stage:
             poison=self.poison,
             size=scale.offer,
             room=self.room,
+            pressure=Pressure(self.clock, FakeProcessor()),
             clock=self.clock,
         )
         self.intake.start()
