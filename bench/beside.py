@@ -2,7 +2,8 @@ r"""What live lanes keep of their throughput beside a lane that catches up: both
 
 Two runs after each other differ by what the machine has done meanwhile, up to a half here. In one run neighbouring
 periods are seconds apart, and otherwise alike. The late lane writes to a broker of its own, which is frozen and woken
-again: while it is frozen the lane waits for an answer, reads nothing and uses nothing.
+again: while it is frozen the lane waits for an answer, reads nothing and uses nothing. What that broker itself uses of
+the machine while it is awake counts against the lane.
 
     |  start  |  alone  |  beside  |  beside  |  alone  |  …  until the live lanes have everything
                    ----      ----       ----       ----       measured of each
@@ -11,7 +12,7 @@ again: while it is frozen the lane waits for an answer, reads nothing and uses n
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -33,8 +34,13 @@ from tests.kafka.broker import KafkaBroker
 
 ALONE = "alone"
 BESIDE = "beside a lane that catches up"
+STATES = (ALONE, BESIDE)
 
-WARM_UP_S = 2.0
+LATE_BROKER = {"broker.session.timeout.ms": "60000"}
+"""The tests' broker would fence itself, after five seconds in which it was frozen, and be of no use for a moment."""
+
+LATE_RECORDS_ALONE = 0.05
+"""Of what the late lane has in a period beside the others: more than that while its broker is frozen cannot be."""
 
 SETTLE_SHARE = 0.15
 """Of a period, after a change of state: what was under way then is done, and the late lane is at it again."""
@@ -59,11 +65,11 @@ def catch_up(setting: Setting) -> Result:
     track.fill(Mix(one_record_each=True), live, SEED + 1)
     turns: list[list[Row]] = []
     refusals: list[Refusal] = []
-    with KafkaBroker().with_envs(**JVM) as late:
+    with KafkaBroker(overrides=LATE_BROKER).with_envs(**JVM) as late:
         for run in range(setting.turns):
             label = f"catch-up {run + 1}/{setting.turns}"
             try:
-                pairs = _run(track, late, boundary, live, period_s)
+                pairs = _run(track, late, boundary, live_events=live, states_in_turn=states(run), period_s=period_s)
             except (RunRefusedError, SystemExit, KafkaException) as refusal:
                 refusals.append(Refusal(TAILRACE.name, "", str(refusal)))
                 print(f"{label}: does not count: {refusal}", flush=True)
@@ -84,19 +90,25 @@ def catch_up(setting: Setting) -> Result:
 
 
 def _run(
-    track: Track, late: KafkaBroker, boundary: Mapping[int, int], live_events: int, period_s: float
+    track: Track,
+    late: KafkaBroker,
+    boundary: Mapping[int, int],
+    *,
+    live_events: int,
+    states_in_turn: Iterable[str],
+    period_s: float,
 ) -> list[list[Row]]:
     """The first two lanes start at the boundary, the third at the log's start. Raises RunRefusedError."""
     lanes = sink_ids(3)
     course = track.course(lanes, {lanes[-1]: late})
     *healthy, behind = course.sink_topics
-    for lane in (*lanes[:-1], DEAD_LETTER_LANE_ID):
-        set_cursors(course.bootstrap, course.settings.cursor_group(lane), course.names.events, boundary)
     try:
+        for lane in (*lanes[:-1], DEAD_LETTER_LANE_ID):
+            set_cursors(course.bootstrap, course.settings.cursor_group(lane), course.names.events, boundary)
         with track.started(TAILRACE, course) as child:
             child.wait_for(TAILRACE.begins, START_TIMEOUT_S)
-            time.sleep(WARM_UP_S)
-            periods = _periods(late, period_s, lambda: _all_there(child, course, healthy, live_events))
+            time.sleep(period_s)
+            periods = _periods(late, states_in_turn, period_s, lambda: _all_there(child, course, healthy, live_events))
             found_late = records_in(late.bootstrap, behind)
             if found_late >= course.records - live_events:
                 raise RunRefusedError("the late lane was done before the others: its backlog is too small for this run")
@@ -110,7 +122,15 @@ def _run(
     rows = [Row(TAILRACE.name, p.state, figures_of(p, child.cpu_at_s, written, caught_up)) for p in periods]
     if not rows:
         raise RunRefusedError("the live lanes had everything before a pair of periods was over")
+    _judge_states(rows)
     return [rows[first : first + 2] for first in range(0, len(rows), 2)]
+
+
+def _judge_states(rows: Sequence[Row]) -> None:
+    """Raises RunRefusedError unless the late lane got on in every period beside the others, and in no other."""
+    paces = {state: [row.figures["late_lane_events_per_s"] for row in rows if row.variant == state] for state in STATES}
+    if min(paces[BESIDE]) == 0 or max(paces[ALONE]) > LATE_RECORDS_ALONE * max(paces[BESIDE]):
+        raise RunRefusedError(f"the late lane was not what the periods say: {paces}")
 
 
 def _all_there(child: Child, course: Course, healthy: Sequence[str], live_events: int) -> bool:
@@ -118,12 +138,14 @@ def _all_there(child: Child, course: Course, healthy: Sequence[str], live_events
     return any(records_in(course.bootstrap, topic) >= live_events for topic in healthy)
 
 
-def _periods(late: KafkaBroker, period_s: float, done: Callable[[], bool]) -> list[Period]:
+def _periods(
+    late: KafkaBroker, states_in_turn: Iterable[str], period_s: float, done: Callable[[], bool]
+) -> list[Period]:
     """Whole pairs of periods, each of which was over before the live lanes had everything."""
     periods: list[Period] = []
     with _waking_at_the_end(late):
         frozen = False
-        for state in states():
+        for state in states_in_turn:
             if (state == ALONE) != frozen:
                 late.unpause() if frozen else late.pause()
                 frozen = not frozen
@@ -136,10 +158,10 @@ def _periods(late: KafkaBroker, period_s: float, done: Callable[[], bool]) -> li
     raise AssertionError("states never end")
 
 
-def states() -> Iterator[str]:
-    """In pairs, each of which begins as the one before ended."""
-    for pair in count():
-        yield from (ALONE, BESIDE) if pair % 2 == 0 else (BESIDE, ALONE)
+def states(run: int) -> Iterator[str]:
+    """In pairs, each of which begins as the one before ended; every other run begins the other way."""
+    for pair in count(run):
+        yield from STATES if pair % 2 == 0 else reversed(STATES)
 
 
 @contextmanager

@@ -75,7 +75,7 @@ def write(
 
 
 def create_topics(kafka: Kafka, names: Names, sinks: tuple[str, ...]) -> None:
-    """The topics a run writes to. Records in a sink's topic carry the time at which the broker had them."""
+    """The topics a run writes to."""
     kafka.create_topic(names.health, 1)
     kafka.create_topic(names.dead_letters, 1)
     for sink_id in sinks:
@@ -83,6 +83,7 @@ def create_topics(kafka: Kafka, names: Names, sinks: tuple[str, ...]) -> None:
 
 
 def create_sink_topic(kafka: Kafka, topic: str) -> None:
+    """A topic whose records carry the time at which the broker had them, and which nothing is ever removed from."""
     kafka.create_topic(topic, PARTITIONS, message_timestamp_type="LogAppendTime", retention_ms=-1, retention_bytes=-1)
 
 

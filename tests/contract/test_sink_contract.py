@@ -192,3 +192,20 @@ def test_closing_twice_is_closing_once(rig: Rig) -> None:
     rig.sink.close(Deadline.after(CLOCK, 5))
 
     assert rig.arrived() == names(batch)
+
+
+def test_tending_changes_nothing_whenever_it_comes(rig: Rig) -> None:
+    """Before there is anything to send, between batches, while the destination is away, and after the end."""
+    batch = records(20)
+    rig.sink.tend()
+    deliver(rig, batch[:10])
+    rig.sink.tend()
+    rig.take_away()
+    assert isinstance(rig.sink.export(batch[10:], NEVER), Retriable)
+    rig.sink.tend()
+    rig.give_back()
+    rig.sink.tend()
+    deliver(rig, batch[10:])
+    assert list(dict.fromkeys(rig.arrived())) == names(batch)
+    rig.sink.close(Deadline.after(CLOCK, 5))
+    rig.sink.tend()

@@ -192,7 +192,11 @@ class Process:
                 feed=feed,
                 pace=CatchUpPace(
                     RateLimit(lane.catch_up_per_s),
-                    ShareLimit(self._pressure, self._processor),
+                    ShareLimit(
+                        self._pressure,
+                        self._processor,
+                        lambda: sum(feed.statistics().catching_up > 0 for feed in self._feeds),
+                    ),
                     lambda: any(other.statistics().live for other in neighbours),
                     self.time,
                 ),

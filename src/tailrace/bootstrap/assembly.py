@@ -344,7 +344,11 @@ def _lane(plan: _LanePlan, feeds: dict[str, Feed], journals: _Journals, around: 
             feed=feed,
             pace=CatchUpPace(
                 RateLimit(plan.settings.catch_up_max_events_per_s),
-                ShareLimit(around.pressure, around.processor),
+                ShareLimit(
+                    around.pressure,
+                    around.processor,
+                    lambda: sum(any_feed.statistics().catching_up > 0 for any_feed in feeds.values()),
+                ),
                 lambda: any(other.statistics().live for other in neighbours),
                 clock,
             ),

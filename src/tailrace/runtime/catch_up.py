@@ -53,6 +53,12 @@ class CatchUp:
             return Read()
         return self._enter(self._log.read(allowed, timeout_s))
 
+    def let_go(self) -> None:
+        """Read nothing until the next `read`, which goes on where the feed stands."""
+        if self._reading:
+            self._log.read_from({})
+            self._reading = {}
+
     def follow(self) -> None:
         """Make the reader read what the feed wants read, from where the feed stands."""
         wanted = self._feed.log_positions()

@@ -10,8 +10,8 @@ BURST_S = 0.5
 """The rate limit lets this much time's worth through at once, so that reads are full batches and not single events."""
 
 READING_SHARE = 0.03
-"""What reading the log may take of the worker's processor time while live events want all of it. Exporting what was
-read, and the client's part in both, take more than as much again: some 0.07 together."""
+"""What reading the log may take of the worker's processor time while live events want all of it, all lanes together.
+Exporting what was read, and the client's part in both, take more than as much again: some 0.07 in all."""
 
 
 @dataclass(slots=True)
@@ -41,30 +41,34 @@ class RateLimit:
 
 
 class ShareLimit:
-    """Processor time of one thread's reading against that of the whole worker: what was taken has to be earned again.
+    """Processor time of one lane's reading against that of the whole worker: what was taken has to be earned again.
 
-    One read is always let through and then owed, so there is progress however slow the machine. Not thread-safe.
+    One read is always let through and then owed, so there is progress however slow the machine. `lanes_behind` says how
+    many have to share. Not thread-safe.
     """
 
-    def __init__(self, pressure: Pressure, processor: Processor) -> None:
+    def __init__(self, pressure: Pressure, processor: Processor, lanes_behind: Callable[[], int]) -> None:
         self._pressure = pressure
         self._processor = processor
+        self._lanes_behind = lanes_behind
         self._owed_s = 0.0
         self._worker_s = processor.process_s()
         self._began_s = processor.thread_s()
 
     def begin(self) -> bool:
-        """Whether a read may begin; what it takes counts from here. Without pressure it may, and owes nothing later."""
+        """Whether a read may begin; what it takes counts from here. Without pressure it may, and nothing is owed."""
         worker_s = self._processor.process_s()
-        earned_s = READING_SHARE * (worker_s - self._worker_s)
+        earned_s = READING_SHARE * (worker_s - self._worker_s) / max(1, self._lanes_behind())
         self._worker_s = worker_s
-        self._owed_s = max(0.0, self._owed_s - earned_s) if self._pressure.high() else 0.0
+        self._owed_s = max(0.0, self._owed_s - earned_s) if self._pressure.high else 0.0
         self._began_s = self._processor.thread_s()
         return self._owed_s <= 0.0
 
     def spend(self) -> None:
-        """Count what the read took that began last."""
-        self._owed_s += self._processor.thread_s() - self._began_s
+        """Count what the read took that began last, and no other: none was let through while one was owed, but by who
+        was not limited then.
+        """
+        self._owed_s = self._processor.thread_s() - self._began_s
 
 
 class CatchUpPace:

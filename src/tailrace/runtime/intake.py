@@ -62,6 +62,7 @@ class Intake:
     def turn(self) -> None:
         """One round: begin what is loaded, place what is pending, commit what is due, poll for more."""
         rings = self._room.count()
+        self._pressure.look()
         self._drop_foreign()
         self._assignment.begin_loaded()
         self._pending.place(self._clock.now_s())
@@ -102,10 +103,13 @@ class Intake:
     # ------------------------------------------------------------------------------------------------------ receiving
 
     def _poll(self, timeout_s: float) -> None:
-        polled = self._source.poll(self._size.records, timeout_s)
+        polled = self._source.poll(self._size.records, 0.0)
+        if not polled and timeout_s > 0.0:
+            idle_since_s = self._clock.now_s()
+            polled = self._source.poll(self._size.records, timeout_s)
+            if not len(self._pending):  # else it waits for room, and polls to stay a member
+                self._pressure.idle(self._clock.now_s() - idle_since_s)
         self._polled_at_s = self._clock.now_s()
-        events = sum([len(part.events) for part in polled if isinstance(part, Fetched)])
-        self._pressure.polled(events, full=events >= self._size.records)
         self._receive(polled)
 
     def _receive(self, polled: Sequence[Polled]) -> None:

@@ -29,6 +29,9 @@ IDLE_WAIT_S = 0.5
 TEND_EVERY_S = 1.0
 """How often sink and log may do what is due between batches; it takes microseconds."""
 
+FAILURES_WITH_READER = 5
+"""So many exports in a row may fail, some seconds, before a lane that catches up lets go of its reader."""
+
 LEDGER_WAIT_S = 0.02
 """While cursors wait for the ledger. A ledger write takes a few milliseconds; looking more often only costs CPU."""
 
@@ -282,6 +285,10 @@ class Lane:
         else:
             delay_s = self._export_backoff.next_delay_s(attempt.failure.retry_after_s)
             self._ready_at_s = self._clock.now_s() + delay_s
+            if self._export_backoff.failures >= FAILURES_WITH_READER:
+                # What was read waits in front of the sink, so the reader is not read: for as long as this lasts, nobody
+                # would listen to what its client has to say.
+                self._parts.catch_up.let_go()
         self._parts.records.attempted(attempt)
         return attempt.moved or attempt.gave_up
 

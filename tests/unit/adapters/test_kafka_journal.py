@@ -28,7 +28,6 @@ class FakeShipper(Shipper):
         super().__init__(no_producer, "topic", 1.0, FakeClock())
         self.written: list[Shipment] = []
         self.calls = 0
-        self.listened = 0
         self.outcomes: deque[ShippingOutcome] = deque()
         self.refuses: Callable[[Shipment], bool] = lambda _: False
         self.suspects: Callable[[int, int], tuple[int, int]] = lambda _culprit, total: (0, total)
@@ -48,7 +47,7 @@ class FakeShipper(Shipper):
         return Unwanted(arrived, suspects, "MSG_SIZE_TOO_LARGE")
 
     def listen(self) -> None:
-        self.listened += 1
+        """There is no client."""
 
     def abandon(self) -> bool:
         """Nothing is ever on its way."""

@@ -297,3 +297,11 @@ class TestListening:
         rig.cursors.messages.extend([cast("Message", object())] * (MOST_ERRORS_AT_ONCE + 5))
         rig.log.tend()
         assert len(rig.cursors.messages) == 5
+
+    def test_an_answer_that_is_heard_between_two_commits_is_not_taken_for_the_next_ones(self) -> None:
+        """The first was given up and refused later; the second has the same offsets, and is taken."""
+        rig = Rig()
+        assert not rig.commit()[0]
+        rig.cursors.answers.append((KafkaError.UNKNOWN_MEMBER_ID, {0: 5}, {}))
+        rig.log.tend()
+        assert rig.commit((None, {0: 5}, {}))[0]

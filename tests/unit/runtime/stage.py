@@ -86,7 +86,7 @@ def feed_of(
 def pace_without_limit(clock: FakeClock) -> CatchUpPace:
     """As of a lane without live neighbours."""
     processor = FakeProcessor()
-    share = ShareLimit(Pressure(clock, processor), processor)
+    share = ShareLimit(Pressure(clock, processor), processor, lambda: 1)
     return CatchUpPace(RateLimit(1e9), share, lambda: False, clock)
 
 

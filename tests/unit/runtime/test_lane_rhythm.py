@@ -7,7 +7,13 @@ import pytest
 from tailrace.domain.kinds import FailureKind
 from tailrace.runtime.attachment import LOOKUP_TIMEOUT_S
 from tailrace.runtime.feed import Mode
-from tailrace.runtime.lane import ATTACH_REST, BUFFER_TURNS_PER_READ, LONGEST_ATTACH_REST_S, TEND_EVERY_S
+from tailrace.runtime.lane import (
+    ATTACH_REST,
+    BUFFER_TURNS_PER_READ,
+    FAILURES_WITH_READER,
+    LONGEST_ATTACH_REST_S,
+    TEND_EVERY_S,
+)
 from tailrace.runtime.retry import LONGEST_DELAY_S
 from tailrace.runtime.sink_port import Retriable
 from tests.unit.runtime.fakes import PROGRESS, FakeTopic, offer
@@ -158,3 +164,27 @@ class TestTending:
             stage.clock.passes(TEND_EVERY_S / 10)
         assert len(staged.log.tended_at_s) == staged.sink.tended == pytest.approx(10, abs=1)
         assert min(b - a for a, b in pairwise(staged.log.tended_at_s)) >= TEND_EVERY_S
+
+    def test_a_reader_that_is_not_read_is_let_go_and_reading_goes_on_without_a_hole(self) -> None:
+        """What it has read waits in front of a sink that is down, and nobody would listen to its client meanwhile."""
+        stage = Stage(("a",), topic=FakeTopic(1), scale=Scale(batch_records=BATCH))
+        staged = stage.lanes["a"]
+        stage.topic.append(0, *[PROGRESS] * 40)
+        staged.feed.begin(0, 40)
+        staged.lane.assign([0], 1)
+        staged.sink.down = Retriable(0, FailureKind.SINK_UNAVAILABLE, "away")
+        let_go_after = 0
+        while {} not in staged.log.assigned_at:
+            staged.turn()
+            stage.clock.passes(LONGEST_DELAY_S)
+            let_go_after = len(staged.sink.batches)
+        assert let_go_after == FAILURES_WITH_READER
+        for _ in range(10):
+            staged.turn()
+            stage.clock.passes(LONGEST_DELAY_S)
+        assert staged.log.assigned_at[-1] == {}, "and stays so"
+        staged.sink.down = None
+        for _ in range(20):
+            staged.turn()
+            stage.clock.passes(LONGEST_DELAY_S)
+        assert staged.sink.offsets(0) == list(range(40))
