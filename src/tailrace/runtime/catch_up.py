@@ -44,7 +44,7 @@ class CatchUp:
         return bool(self._reading)
 
     def read(self, max_events: int, timeout_s: float) -> Read:
-        """Read up to `max_events`, as far as the pace allows, and enter them; waits `timeout_s` for the first."""
+        """Read what the pace allows of `max_events`, and enter it; waits at most `timeout_s` for the first."""
         self._feed.rejoin(self._clock.now_s())
         self.follow()
         if not self._reading:

@@ -60,7 +60,7 @@ class ShareLimit:
         worker_s = self._processor.process_s()
         earned_s = READING_SHARE * (worker_s - self._worker_s) / max(1, self._lanes_behind())
         self._worker_s = worker_s
-        self._owed_s = max(0.0, self._owed_s - earned_s) if self._pressure.high else 0.0
+        self._owed_s = self._owed_s - earned_s if self._pressure.high else 0.0
         self._began_s = self._processor.thread_s()
         return self._owed_s <= 0.0
 
