@@ -37,6 +37,7 @@ from tailrace.runtime.exporter import BatchLimits, Exporter
 from tailrace.runtime.feed import Feed
 from tailrace.runtime.intake import Intake
 from tailrace.runtime.lane import Lane, LaneParts, LaneRhythm
+from tailrace.runtime.lane_queue import event_of
 from tailrace.runtime.lane_records import Intervals, LaneRecords
 from tailrace.runtime.offers import DeadLetterSorting, RecordSorting, Sorting
 from tailrace.runtime.pacing import Pacing, Receiver
@@ -300,7 +301,7 @@ def _feed(plan: _LanePlan, around: Surroundings, work: Signal) -> Feed:
         # The bytes reserved stand in the same proportion as the records.
         reserve_bytes=max(1, sizes.capacity_bytes * sizes.reserve // sizes.capacity_records),
     )
-    buffer: SinkBuffer[LaneItem] = SinkBuffer(limits, plan.overflow, lambda item: (item.partition, item.offset))
+    buffer: SinkBuffer[LaneItem] = SinkBuffer(limits, plan.overflow, event_of)
     return Feed(buffer, plan.sorting, plan.settings.max_ahead_records, work=work, room=around.room)
 
 

@@ -8,14 +8,14 @@ Kafka, no clock and no thread: its owner's lock, if it needs one, guards every c
     |   counts, and is never dropped     |   counts; progress in it may be dropped   |
 """
 
-from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Generic
 
+from tailrace.domain.batch import Batch, Parts, minus, plus
 from tailrace.domain.buffer_limits import BufferLimits, BufferStatistics
 from tailrace.domain.errors import ContractBroken, InvalidField
 from tailrace.domain.kinds import OverflowPolicy
-from tailrace.domain.load import NOTHING, Load, Sums, weigh
+from tailrace.domain.load import NOTHING, Buffered, Load, Sums
 from tailrace.domain.overflow import (
     Admitted,
     AdmittedBySacrifice,
@@ -28,7 +28,7 @@ from tailrace.domain.overflow import (
     dropped_by,
 )
 from tailrace.domain.shedding_line import SheddingLine
-from tailrace.domain.waiting_line import Buffered, PlainLine, T, WaitingLine
+from tailrace.domain.waiting_line import PlainLine, T, WaitingLine, pop_events
 
 __all__ = [
     "Admitted",
@@ -69,7 +69,7 @@ class SinkBuffer(Generic[T]):
         self._capacity_bytes = _UNBOUNDED if limits.capacity_bytes is None else limits.capacity_bytes
         self._progress_share = limits.progress_records
         self._progress_share_bytes = _UNBOUNDED if limits.progress_bytes is None else limits.progress_bytes
-        self._in_flight: deque[T] = deque()
+        self._in_flight: Parts[T] = Parts()
         self._in_flight_sums = NOTHING
         self._line: WaitingLine[T] = _line_for(policy)
         self._bytes = 0
@@ -82,7 +82,7 @@ class SinkBuffer(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         """Every item from the front, in flight first; passes over all of them."""
-        yield from list(self._in_flight)
+        yield from self._in_flight
         yield from self.queued()
 
     def queued(self) -> Iterator[T]:
@@ -124,10 +124,9 @@ class SinkBuffer(Generic[T]):
         An item larger than the byte bound has room in an empty buffer, or it would wait for ever.
         Source: docs/DESIGN.md, The buffer, B2 to B4.
         """
-        size, progress = item.size_bytes, not item.terminal_preserved
-        sums = (1, size, 1, size) if progress else (1, size, 0, 0)
+        sums = _sums_of(item)
         if self._has_room([item], sums):
-            self._enter([item], sums)
+            self._enter(Load.of([item]), sums)
             return _ADMITTED
         if self.policy is OverflowPolicy.REPLAY_FROM_LOG:
             return _ROOM_NEEDED
@@ -160,12 +159,12 @@ class SinkBuffer(Generic[T]):
         """Like `admit_all`, for items that are weighed already; O(1) when there is no room."""
         if not self._has_room(load.items, load.sums):
             return False
-        self._enter(load.items, load.sums)
+        self._enter(load, load.sums)
         return True
 
     # ----------------------------------------------------------------------------------------------- leaving
 
-    def take(self, max_records: int, max_bytes: int | None = None) -> tuple[T, ...]:
+    def take(self, max_records: int, max_bytes: int | None = None) -> Batch[T]:
         """Hand the items at the front to the exporter; they stay counted until they are acknowledged.
 
         At least one event if anything is queued, however large it is; beyond that whole events within both bounds.
@@ -174,12 +173,10 @@ class SinkBuffer(Generic[T]):
         """
         if max_records < 1:
             raise InvalidField("max_records", "must be above zero")
-        taken = self._line.pop_within(max_records, _UNBOUNDED if max_bytes is None else max_bytes)
-        if self._event_key is not None:
-            self._keep_last_event_whole(taken, self._event_key)
-        self._in_flight.extend(taken)
-        self._in_flight_sums = _plus(self._in_flight_sums, weigh(taken))
-        return tuple(taken)
+        taken = pop_events(self._line, max_records, _UNBOUNDED if max_bytes is None else max_bytes, self._event_key)
+        self._in_flight.extend_back(taken.parts)
+        self._in_flight_sums = plus(self._in_flight_sums, taken.sums)
+        return taken
 
     def acknowledge(self, count: int) -> None:
         """Let the first `count` items in flight go: they are at the sink.
@@ -188,19 +185,14 @@ class SinkBuffer(Generic[T]):
         """
         if not 0 <= count <= len(self._in_flight):
             raise ContractBroken("acknowledge", f"{len(self._in_flight)} records are in flight, not {count}")
-        if count == len(self._in_flight):  # which is how most batches end, and has been weighed
-            gone = self._in_flight_sums
-            self._in_flight.clear()
-        else:
-            gone = weigh([self._in_flight.popleft() for _ in range(count)])
-        self._in_flight_sums = _minus(self._in_flight_sums, gone)
+        gone = self._in_flight.pop(count).sums
+        self._in_flight_sums = minus(self._in_flight_sums, gone)
         self._discount(gone)
 
     def give_back(self) -> int:
         """Put everything in flight back to the front of the queue, in order; how many that were."""
-        returned = list(self._in_flight)
+        returned = self._in_flight.clear()
         self._line.extend_front(returned)
-        self._in_flight.clear()
         self._in_flight_sums = NOTHING
         return len(returned)
 
@@ -210,7 +202,7 @@ class SinkBuffer(Generic[T]):
         What is in flight stays. Passes over all queued items: meant for a detach or a revocation, not for every record.
         """
         removed = self._line.remove(matches or _everything)
-        self._discount(weigh(removed))
+        self._discount(removed.sums)
         return tuple(removed)
 
     # --------------------------------------------------------------------------------------------- the rules
@@ -234,18 +226,18 @@ class SinkBuffer(Generic[T]):
             oldest = self._line.pop_oldest_progress()
             if oldest is None:
                 return TerminalLost(tuple(sacrificed))
-            self._discount(weigh([oldest]))
+            self._discount(_sums_of(oldest))
             sacrificed.append(oldest)
-        self._enter([item], sums)
+        self._enter(Load.of([item]), sums)
         return AdmittedBySacrifice(tuple(sacrificed))
 
     def _coalesce(self, item: T, sums: Sums) -> OfferOutcome[T]:
         oldest = self._line.pop_oldest_of_run(item.run_key)
         if oldest is not None:
-            self._discount(weigh([oldest]))
+            self._discount(_sums_of(oldest))
         admitted = self._has_room([item], sums)
         if admitted:
-            self._enter([item], sums)
+            self._enter(Load.of([item]), sums)
         return Coalesced(oldest, admitted=admitted)
 
     def _is_one_event(self, items: Sequence[T]) -> bool:
@@ -254,26 +246,10 @@ class SinkBuffer(Generic[T]):
         key = self._event_key(items[0])
         return all(self._event_key(item) == key for item in items)
 
-    def _keep_last_event_whole(self, taken: list[T], event_key: Callable[[T], Hashable]) -> None:
-        """Where the cut went through an event, leave that event out, or finish it if it is the only one."""
-        front = self._line.front()
-        if front is None or not taken:
-            return
-        key = event_key(front)
-        start = len(taken)
-        while start > 0 and event_key(taken[start - 1]) == key:
-            start -= 1
-        if start > 0:
-            self._line.extend_front(taken[start:])
-            del taken[start:]
-            return
-        while (front := self._line.front()) is not None and event_key(front) == key:
-            taken.append(self._line.pop_front())
-
     # ----------------------------------------------------------------------------------------------- the sums
 
-    def _enter(self, items: Sequence[T], sums: Sums) -> None:
-        self._line.extend_back(items)
+    def _enter(self, load: Load[T], sums: Sums) -> None:
+        self._line.extend_back(load)
         _, size, progress, progress_bytes = sums
         self._bytes += size
         self._progress += progress
@@ -296,12 +272,9 @@ def _everything(_item: object) -> bool:
     return True
 
 
-def _plus(a: Sums, b: Sums) -> Sums:
-    return a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]
-
-
-def _minus(a: Sums, b: Sums) -> Sums:
-    return a[0] - b[0], a[1] - b[1], a[2] - b[2], a[3] - b[3]
+def _sums_of(item: Buffered) -> Sums:
+    size = item.size_bytes
+    return (1, size, 0, 0) if item.terminal_preserved else (1, size, 1, size)
 
 
 _ADMITTED = Admitted()

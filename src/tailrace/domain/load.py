@@ -1,38 +1,129 @@
-"""Items on their way into a buffer, weighed once for every lane and however often they have to ask for room."""
+"""Items that travel together: weighed once for every lane, and cut and counted without touching one of them.
 
+A worker weighs thousands of records at once, every lane gets the same ones, and takes them, counts them and lets go of
+them by batches. Each look at a record that is not in the processor's cache any more takes some tenths of a microsecond,
+so what lanes have to know of many at once is kept beside them, in columns.
+"""
+
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, field
+from itertools import accumulate
+from operator import attrgetter
+from typing import Any, Generic, Protocol, TypeVar
 
-from tailrace.domain.waiting_line import Buffered
+
+class Buffered(Protocol):
+    """What a buffer has to know of an item. None of it may change while the item is in a buffer."""
+
+    @property
+    def terminal_preserved(self) -> bool:
+        """Whether overflow may not trade the item for progress."""
+
+    @property
+    def run_key(self) -> str:
+        """The run whose progress coalesces; read only for progress."""
+
+    @property
+    def size_bytes(self) -> int:
+        """What the item counts against the byte bound; not negative."""
+
+
+T_co = TypeVar("T_co", bound=Buffered, covariant=True)
 
 Sums = tuple[int, int, int, int]
 """Records, their bytes, and how many of both are progress. A tuple, as one is made for every single item that a buffer
 is offered."""
 
-T_co = TypeVar("T_co", bound=Buffered, covariant=True)
-
 NOTHING: Sums = (0, 0, 0, 0)
-
-
-def weigh(items: Sequence[Buffered]) -> Sums:
-    """What these bring to a buffer's bounds together; passes over all of them."""
-    progress = [item.size_bytes for item in items if not item.terminal_preserved]
-    return len(items), sum([item.size_bytes for item in items]), len(progress), sum(progress)
 
 
 @dataclass(frozen=True, slots=True)
 class Load(Generic[T_co]):
-    """Items in order, and what they bring to a buffer's bounds together.
+    """Items in order, and for every place in between what all before it bring to a buffer's bounds.
 
-    Weighing passes over all of them, asking a buffer whether it has room for them does not: a worker weighs thousands
-    at once, every lane gets the same ones, and while a sink is slow it asks many times until there is room.
+    Any thread may read it; nothing in it changes. Two that ask for a column at the same moment may both collect it.
     """
 
     items: Sequence[T_co]
-    sums: Sums
+    bytes_before: Sequence[int] = field(repr=False)
+    progress_before: Sequence[int] = field(repr=False)
+    progress_bytes_before: Sequence[int] = field(repr=False)
+    _columns: dict[str, Sequence[Any]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, items: Sequence[T_co]) -> "Load[T_co]":
-        """Weigh `items`."""
-        return cls(items, weigh(items))
+        """Weigh `items`; passes over all of them."""
+        sizes = [item.size_bytes for item in items]
+        progress = [not item.terminal_preserved for item in items]
+        progress_sizes = map(int.__mul__, sizes, progress)
+        return cls(
+            items,
+            list(accumulate(sizes, initial=0)),
+            list(accumulate(progress, initial=0)),
+            list(accumulate(progress_sizes, initial=0)),
+        )
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def sums(self) -> Sums:
+        """What all of it brings to a buffer's bounds."""
+        return len(self.items), self.bytes_before[-1], self.progress_before[-1], self.progress_bytes_before[-1]
+
+    def column(self, name: str) -> Sequence[Any]:
+        """The attribute of that name of every item, in order; collected when it is asked for the first time."""
+        column = self._columns.get(name)
+        if column is None:
+            column = self._columns[name] = list(map(attrgetter(name), self.items))
+        return column
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Generic[T_co]):
+    """Items of one load that follow on each other: those from `first` to before `end`."""
+
+    load: Load[T_co]
+    first: int
+    end: int
+
+    @classmethod
+    def whole(cls, load: Load[T_co]) -> "Part[T_co]":
+        return cls(load, 0, len(load))
+
+    def __len__(self) -> int:
+        return self.end - self.first
+
+    @property
+    def items(self) -> Sequence[T_co]:
+        return self.load.items[self.first : self.end]
+
+    @property
+    def last(self) -> T_co:
+        return self.load.items[self.end - 1]
+
+    @property
+    def sums(self) -> Sums:
+        """What these bring to a buffer's bounds together."""
+        load, first, end = self.load, self.first, self.end
+        return (
+            end - first,
+            load.bytes_before[end] - load.bytes_before[first],
+            load.progress_before[end] - load.progress_before[first],
+            load.progress_bytes_before[end] - load.progress_bytes_before[first],
+        )
+
+    def column(self, name: str) -> Sequence[Any]:
+        """The attribute of that name of every item, in order."""
+        return self.load.column(name)[self.first : self.end]
+
+    def between(self, first: int, end: int) -> "Part[T_co]":
+        """The items from place `first` to before `end`, counted within this part."""
+        return Part(self.load, self.first + first, self.first + end)
+
+    def fitting(self, max_records: int, max_bytes: int) -> int:
+        """How many, from the first one on, stay within both bounds; may be none."""
+        before = self.load.bytes_before
+        most = min(self.end, self.first + max_records)
+        return bisect_right(before, before[self.first] + max_bytes, self.first, most + 1) - 1 - self.first

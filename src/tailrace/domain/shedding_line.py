@@ -15,8 +15,10 @@ Tickets rise at the back. What comes back to the front, which is before everythi
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
+from tailrace.domain.batch import Batch
+from tailrace.domain.load import Load
 from tailrace.domain.waiting_line import T, WaitingLine
 
 
@@ -34,8 +36,8 @@ class SheddingLine(WaitingLine[T]):
     def __len__(self) -> int:
         return len(self._kept) + len(self._sheddable)
 
-    def extend_back(self, items: Sequence[T]) -> None:
-        for item in items:
+    def extend_back(self, load: Load[T]) -> None:
+        for item in load.items:
             ticket = self._next_ticket
             self._next_ticket += 1
             if item.terminal_preserved:
@@ -45,8 +47,8 @@ class SheddingLine(WaitingLine[T]):
             if self._coalesces:
                 self._runs.setdefault(item.run_key, deque()).append(ticket)
 
-    def extend_front(self, items: Sequence[T]) -> None:
-        for item in reversed(items):
+    def extend_front(self, batch: Batch[T]) -> None:
+        for item in reversed(list(batch)):
             ticket = self._next_front_ticket
             self._next_front_ticket -= 1
             if item.terminal_preserved:
@@ -67,7 +69,7 @@ class SheddingLine(WaitingLine[T]):
             return self._kept.popleft()[1]
         return self._pop_sheddable(next(iter(self._sheddable)))
 
-    def pop_within(self, max_records: int, max_bytes: int) -> list[T]:
+    def pop_within(self, max_records: int, max_bytes: int) -> Batch[T]:
         taken: list[T] = []
         size = 0
         while len(taken) < max_records and (front := self.front()) is not None:
@@ -75,7 +77,7 @@ class SheddingLine(WaitingLine[T]):
             if size > max_bytes and taken:
                 break
             taken.append(self.pop_front())
-        return taken
+        return Batch.of(taken)
 
     def pop_oldest_progress(self) -> T | None:
         return self._pop_sheddable(next(iter(self._sheddable))) if self._sheddable else None
@@ -87,7 +89,7 @@ class SheddingLine(WaitingLine[T]):
     def items(self) -> list[T]:
         return [item for _, item in self._in_order()]
 
-    def remove(self, matches: Callable[[T], bool]) -> list[T]:
+    def remove(self, matches: Callable[[T], bool]) -> Batch[T]:
         removed = {ticket: item for ticket, item in self._in_order() if matches(item)}
         if removed:
             # Outside the OrderedDict, a ticket can only be found by passing over all of them.
@@ -96,7 +98,7 @@ class SheddingLine(WaitingLine[T]):
                 self._sheddable.pop(ticket, None)
             runs = {key: deque([t for t in tickets if t not in removed]) for key, tickets in self._runs.items()}
             self._runs = {key: tickets for key, tickets in runs.items() if tickets}
-        return list(removed.values())
+        return Batch.of(list(removed.values()))
 
     def _in_order(self) -> list[tuple[int, T]]:
         return sorted([*self._kept, *self._sheddable.items()], key=_ticket)

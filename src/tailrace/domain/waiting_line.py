@@ -1,30 +1,14 @@
 """Items that wait in a buffer, in the order of their admission: what a buffer asks of such a line, and the plain one.
 
-Where nothing ever leaves from the middle, a deque does: under `replay_from_log`, which is the policy of every lane that
-has to be complete. `shedding_line` is for all other policies.
+Where nothing ever leaves from the middle, a row of parts does: under `replay_from_log`, which is the policy of every
+lane that has to be complete. `shedding_line` is for all other policies.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from collections.abc import Callable, Hashable
 from typing import Protocol, TypeVar
 
-
-class Buffered(Protocol):
-    """What a buffer has to know of an item. None of it may change while the item is in a buffer."""
-
-    @property
-    def terminal_preserved(self) -> bool:
-        """Whether overflow may not trade the item for progress."""
-
-    @property
-    def run_key(self) -> str:
-        """The run whose progress coalesces; read only for progress."""
-
-    @property
-    def size_bytes(self) -> int:
-        """What the item counts against the byte bound; not negative."""
-
+from tailrace.domain.batch import Batch, Parts
+from tailrace.domain.load import Buffered, Load, Part
 
 T = TypeVar("T", bound=Buffered)
 
@@ -34,10 +18,10 @@ class WaitingLine(Protocol[T]):
 
     def __len__(self) -> int: ...
 
-    def extend_back(self, items: Sequence[T]) -> None:
+    def extend_back(self, load: Load[T]) -> None:
         """Let all of these wait behind all others."""
 
-    def extend_front(self, items: Sequence[T]) -> None:
+    def extend_front(self, batch: Batch[T]) -> None:
         """Let all of these, which are in order, wait before all others: they were in front before."""
 
     def front(self) -> T | None:
@@ -46,7 +30,7 @@ class WaitingLine(Protocol[T]):
     def pop_front(self) -> T:
         """Take out the item that waits longest; one must be waiting."""
 
-    def pop_within(self, max_records: int, max_bytes: int) -> list[T]:
+    def pop_within(self, max_records: int, max_bytes: int) -> Batch[T]:
         """Take out what waits longest, as far as both bounds allow, but at least one item if any waits."""
 
     def pop_oldest_progress(self) -> T | None:
@@ -58,35 +42,33 @@ class WaitingLine(Protocol[T]):
     def items(self) -> list[T]:
         """Everything that waits, in order; passes over all of it."""
 
-    def remove(self, matches: Callable[[T], bool]) -> list[T]:
+    def remove(self, matches: Callable[[T], bool]) -> Batch[T]:
         """Take out whatever matches, in order; passes over all that waits."""
 
 
 class PlainLine(WaitingLine[T]):
-    """A line of which no rule ever removes anything but the front."""
+    """A line of which no rule ever removes anything but the front: it touches no item on its way."""
 
     def __init__(self) -> None:
-        self._kept: deque[T] = deque()
+        self._kept: Parts[T] = Parts()
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def extend_back(self, items: Sequence[T]) -> None:
-        self._kept.extend(items)
+    def extend_back(self, load: Load[T]) -> None:
+        self._kept.extend_back([Part.whole(load)])
 
-    def extend_front(self, items: Sequence[T]) -> None:
-        self._kept.extendleft(reversed(items))
+    def extend_front(self, batch: Batch[T]) -> None:
+        self._kept.extend_front(batch.parts)
 
     def front(self) -> T | None:
-        return self._kept[0] if self._kept else None
+        return self._kept.front()
 
     def pop_front(self) -> T:
-        return self._kept.popleft()
+        return self._kept.pop(1)[0]
 
-    def pop_within(self, max_records: int, max_bytes: int) -> list[T]:
-        count = fitting(self._kept, max_records, max_bytes)
-        pop = self._kept.popleft
-        return [pop() for _ in range(count)]
+    def pop_within(self, max_records: int, max_bytes: int) -> Batch[T]:
+        return self._kept.pop(self._kept.fitting(max_records, max_bytes))
 
     def pop_oldest_progress(self) -> None:
         return None
@@ -97,19 +79,37 @@ class PlainLine(WaitingLine[T]):
     def items(self) -> list[T]:
         return list(self._kept)
 
-    def remove(self, matches: Callable[[T], bool]) -> list[T]:
-        removed = [item for item in self._kept if matches(item)]
-        if removed:
-            self._kept = deque([item for item in self._kept if not matches(item)])
-        return removed
+    def remove(self, matches: Callable[[T], bool]) -> Batch[T]:
+        removed: list[Part[T]] = []
+        for part in self._kept.clear().parts:
+            of_part = [item for item in part.items if matches(item)]
+            if not of_part:
+                self._kept.extend_back([part])
+                continue
+            removed.append(Part.whole(Load.of(of_part)))
+            self._kept.extend_back([Part.whole(Load.of([item for item in part.items if not matches(item)]))])
+        return Batch(removed)
 
 
-def fitting(items: Iterable[Buffered], max_records: int, max_bytes: int) -> int:
-    """How many of these, from the first one on, stay within both bounds; at least one if there is any."""
-    count = size = 0
-    for item in islice(items, max_records):
-        size += item.size_bytes
-        if size > max_bytes and count:
-            break
-        count += 1
-    return count
+def pop_events(
+    line: WaitingLine[T], max_records: int, max_bytes: int, event_key: Callable[[T], Hashable] | None
+) -> Batch[T]:
+    """Take the items in front out of `line`: at least one event if any waits, beyond that whole events in both bounds.
+
+    `event_key` tells which neighbours belong together; without it each item stands for itself.
+    """
+    taken = line.pop_within(max_records, max_bytes)
+    front = line.front()
+    if front is None or not taken or event_key is None:
+        return taken
+    key = event_key(front)
+    start = len(taken)
+    while start > 0 and event_key(taken[start - 1]) == key:
+        start -= 1
+    if start > 0:  # where the cut went through an event, that event is left out
+        line.extend_front(taken[start:])
+        return taken[:start]
+    rest: list[T] = []  # or finished, if it is the only one
+    while (front := line.front()) is not None and event_key(front) == key:
+        rest.append(line.pop_front())
+    return Batch([*taken.parts, *Batch.of(rest).parts])

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from tailrace.domain.batch import Batch
 from tailrace.domain.kinds import FailureKind
 from tailrace.domain.projected import LaneItem, ProjectedRecord
 from tailrace.runtime.cursor_track import CursorTrack
@@ -55,7 +56,7 @@ class Attempt:
 
 @dataclass(slots=True)
 class _Progress:
-    rest: tuple[LaneItem, ...]
+    rest: Batch[LaneItem]
     exported: int = 0
     last: LaneItem | None = None
     written_off: list[WrittenOff] = field(default_factory=list)

@@ -15,11 +15,12 @@ Where to go after a detach is the first offset that was still waiting in the buf
 import threading
 from collections.abc import Iterable
 
+from tailrace.domain.batch import Batch
 from tailrace.domain.buffer import SinkBuffer
 from tailrace.domain.kinds import FailureKind
 from tailrace.domain.projected import LaneItem
 from tailrace.runtime.feed_statistics import FeedStatistics
-from tailrace.runtime.lane_queue import Waiting
+from tailrace.runtime.lane_queue import Waiting, partitions_of
 from tailrace.runtime.offers import Offer, Sorting
 from tailrace.runtime.place import Mode, Place, PlaceCounts, Step
 from tailrace.runtime.signal import Signal
@@ -138,7 +139,7 @@ class Feed:
         """
         wanted = set(partitions)
         with self._lock:
-            if any(item.partition in wanted for item in self._standing.queue.in_flight):
+            if wanted & partitions_of(self._standing.queue.in_flight):
                 return False
             places = [self._standing.places[p] for p in wanted if p in self._standing.places]
             return all(place.dealt_with <= place.cursor for place in places)
@@ -147,7 +148,7 @@ class Feed:
         """Whether the batch that was taken last still has records of these partitions."""
         wanted = set(partitions)
         with self._lock:
-            return any(item.partition in wanted for item in self._standing.queue.in_flight)
+            return bool(wanted & partitions_of(self._standing.queue.in_flight))
 
     # ------------------------------------------------------------------------------------------------- the lane
 
@@ -229,7 +230,7 @@ class Feed:
         with self._lock:
             return self._standing.queue.waiting
 
-    def take(self, max_records: int, max_bytes: int) -> tuple[LaneItem, ...]:
+    def take(self, max_records: int, max_bytes: int) -> Batch[LaneItem]:
         """The next batch in order, cut between events; what was read from the log goes first. Empty: nothing to do.
 
         The caller answers with `acknowledge`, `write_off` and at the end `give_back`, before it takes again.

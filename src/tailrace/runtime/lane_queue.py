@@ -7,13 +7,19 @@ What was read from the log goes first: a place reads the log up to where the int
 of one partition the log's records are always the earlier ones.
 """
 
-from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
+from tailrace.domain.batch import Batch
 from tailrace.domain.buffer import SinkBuffer
 from tailrace.domain.errors import ContractBroken
+from tailrace.domain.kinds import OverflowPolicy
+from tailrace.domain.load import Load, Part
 from tailrace.domain.projected import LaneItem
+from tailrace.domain.waiting_line import PlainLine, pop_events
+
+_partition = attrgetter("partition")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,29 +30,38 @@ class Waiting:
     from_log: bool
 
 
+def event_of(item: LaneItem) -> tuple[int, int]:
+    """Which event an item belongs to: a batch ends between two of them."""
+    return item.partition, item.offset
+
+
 class LaneQueue:
-    """The buffer and what was read from the log. Not thread-safe: the feed's lock guards it."""
+    """The buffer and what was read from the log. Not thread-safe: the feed's lock guards it.
+
+    Every part of a batch is of one partition.
+    """
 
     def __init__(self, buffer: SinkBuffer[LaneItem]) -> None:
         self.buffer = buffer
-        self._batch: tuple[LaneItem, ...] = ()
-        self._gone = 0  # of the batch
-        self._log_items: deque[LaneItem] = deque()
+        self._sheds = buffer.policy is not OverflowPolicy.REPLAY_FROM_LOG
+        self._batch: Batch[LaneItem] = Batch()
+        self._from_log: PlainLine[LaneItem] = PlainLine()
         self._in_flight_from_log = False
 
     def __len__(self) -> int:
         """Records that wait or are on their way."""
-        return len(self.buffer) + len(self._log_items)
+        on_their_way = len(self._batch) if self._in_flight_from_log else 0
+        return len(self.buffer) + len(self._from_log) + on_their_way
 
     @property
-    def in_flight(self) -> Sequence[LaneItem]:
+    def in_flight(self) -> Batch[LaneItem]:
         """What is left of the batch on its way."""
-        return self._batch[self._gone :]
+        return self._batch
 
     @property
     def waiting(self) -> Waiting:
-        if self._log_items:
-            return Waiting(len(self._log_items), from_log=True)
+        if len(self._from_log):
+            return Waiting(len(self._from_log), from_log=True)
         return Waiting(len(self.buffer), from_log=False)
 
     @property
@@ -54,48 +69,43 @@ class LaneQueue:
         """Whether the buffer has room for more than a hiccup."""
         return 2 * len(self.buffer) <= self.buffer.limits.capacity_records
 
-    def read_from_log(self, items: Sequence[LaneItem]) -> None:
-        self._log_items.extend(items)
+    def read_from_log(self, load: Load[LaneItem]) -> None:
+        """Let these, which are of one partition, wait behind what else was read from the log."""
+        self._from_log.extend_back(load)
 
-    def take(self, max_records: int, max_bytes: int) -> tuple[LaneItem, ...]:
+    def take(self, max_records: int, max_bytes: int) -> Batch[LaneItem]:
         """Put the next batch on its way; it ends with `give_back`, before another may be taken."""
-        if self._gone < len(self._batch):
+        if self._batch:
             raise AssertionError("a lane takes one batch at a time")
-        self._in_flight_from_log = bool(self._log_items)
+        self._in_flight_from_log = len(self._from_log) > 0
         if self._in_flight_from_log:
-            self._batch = _front(self._log_items, max_records, max_bytes)
+            self._batch = pop_events(self._from_log, max_records, max_bytes, event_of)
         else:
-            self._batch = self.buffer.take(max_records, max_bytes)
-        self._gone = 0
+            taken = self.buffer.take(max_records, max_bytes)
+            # An offer is of one partition and waits as it came, unless items are picked out of the middle.
+            self._batch = _by_partition(taken) if self._sheds else taken
         return self._batch
 
-    def let_go(self, records: int) -> tuple[Sequence[LaneItem], bool]:
+    def let_go(self, records: int) -> tuple[Batch[LaneItem], bool]:
         """Remove the first items of the batch; they, and whether more of the last one's event is still on its way.
 
         Raises ContractBroken if fewer are on their way.
         """
-        end = self._gone + records
-        if end > len(self._batch):
-            raise ContractBroken("let_go", f"{len(self._batch) - self._gone} records are on their way, not {records}")
-        if self._in_flight_from_log:
-            for _ in range(records):
-                self._log_items.popleft()
-        else:
+        if records > len(self._batch):
+            raise ContractBroken("let_go", f"{len(self._batch)} records are on their way, not {records}")
+        if not self._in_flight_from_log:
             self.buffer.acknowledge(records)
-        gone = self._batch[self._gone : end]
-        self._gone = end
-        if not gone or end == len(self._batch):
-            return gone, False
-        last, following = gone[-1], self._batch[end]
-        return gone, (last.partition, last.offset) == (following.partition, following.offset)
+        gone, self._batch = self._batch[:records], self._batch[records:]
+        return gone, bool(gone and self._batch) and event_of(gone[-1]) == event_of(self._batch[0])
 
     def give_back(self) -> set[int]:
         """What is left of the batch waits again, at the front; of which partitions that is."""
-        left = {item.partition for item in self.in_flight}
-        self._batch, self._gone = (), 0
-        if not self._in_flight_from_log:
+        left, self._batch = self._batch, Batch()
+        if self._in_flight_from_log:
+            self._from_log.extend_front(left)
+        else:
             self.buffer.give_back()
-        return left
+        return partitions_of(left)
 
     def clear_buffered(self, partition: int) -> tuple[LaneItem, ...]:
         """Remove what the intake offered of `partition`, but for what is on its way."""
@@ -103,23 +113,14 @@ class LaneQueue:
 
     def clear(self, partition: int) -> tuple[LaneItem, ...]:
         """Remove everything of `partition`, but for what is on its way."""
-        on_their_way = len(self.in_flight) if self._in_flight_from_log else 0
-        kept: deque[LaneItem] = deque()
-        cleared: list[LaneItem] = []
-        for index, item in enumerate(self._log_items):
-            (cleared if index >= on_their_way and item.partition == partition else kept).append(item)
-        self._log_items = kept
+        cleared = self._from_log.remove(lambda item: item.partition == partition)
         return (*cleared, *self.clear_buffered(partition))
 
 
-def _front(items: deque[LaneItem], max_records: int, max_bytes: int) -> tuple[LaneItem, ...]:
-    """The items at the front within both bounds, at least one event, never half of one."""
-    batch: list[LaneItem] = []
-    size = 0
-    for item in items:
-        same_event = bool(batch) and (batch[-1].partition, batch[-1].offset) == (item.partition, item.offset)
-        if batch and not same_event and (len(batch) >= max_records or size + item.size_bytes > max_bytes):
-            break
-        batch.append(item)
-        size += item.size_bytes
-    return tuple(batch)
+def partitions_of(batch: Batch[LaneItem]) -> set[int]:
+    """The partitions of a batch whose parts are of one partition each."""
+    return {part.last.partition for part in batch.parts}
+
+
+def _by_partition(batch: Batch[LaneItem]) -> Batch[LaneItem]:
+    return Batch([Part.whole(Load.of(list(run))) for _, run in groupby(batch, _partition)])

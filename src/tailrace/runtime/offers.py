@@ -1,10 +1,11 @@
 """What an intake offers its lanes, and what one lane makes of it: what to export, what to filter, what is a gap."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from operator import attrgetter
-from typing import Protocol
+from typing import Protocol, cast
 
 from tailrace.domain.load import Load
 from tailrace.domain.projected import LaneItem, Projected, ProjectedRecord, Undecodable
@@ -30,12 +31,12 @@ class Offer:
 
     @classmethod
     def of(
-        cls, partition: int, from_offset: int, to_offset: int, newest_timestamp_ms: int, projected: Iterable[Projected]
+        cls, partition: int, from_offset: int, to_offset: int, newest_timestamp_ms: int, projected: Sequence[Projected]
     ) -> "Offer":
         """An offer of what a projector made of the events, in their order."""
-        events = list(projected)
-        records = [record for made in events if isinstance(made, tuple) for record in made]
-        undecodable = [made for made in events if isinstance(made, Undecodable)]
+        undecodable = [made for made in projected if isinstance(made, Undecodable)]
+        decoded = [made for made in projected if isinstance(made, tuple)] if undecodable else projected
+        records = list(chain.from_iterable(cast("Sequence[tuple[ProjectedRecord, ...]]", decoded)))
         return cls(partition, from_offset, to_offset, newest_timestamp_ms, Load.of(records), undecodable)
 
     @property
@@ -105,7 +106,7 @@ class RecordSorting:
 
     def sort(self, offer: Offer) -> Sorted:
         records = offer.records
-        if not self._captures and any(record.event for record in records.items):
+        if not self._captures and any(records.column("event")):
             records = Load.of([record.without_event() for record in records.items])
         if self._all:
             return Sorted(records, 0, offer.undecodable)

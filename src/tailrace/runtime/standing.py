@@ -6,8 +6,6 @@ locks, waits or rings; that is the feed's.
 
 from collections.abc import Iterable
 from enum import Enum, auto
-from itertools import groupby
-from operator import attrgetter
 
 from tailrace.domain.buffer import RoomNeeded, SinkBuffer, SinkMarkedFailed, dropped_by
 from tailrace.domain.kinds import FailureKind
@@ -17,8 +15,6 @@ from tailrace.runtime.lane_queue import LaneQueue
 from tailrace.runtime.noted import Noted
 from tailrace.runtime.offers import Offer, Sorting
 from tailrace.runtime.place import Mode, Place, Tried
-
-_partition = attrgetter("partition")
 
 
 class Verdict(Enum):
@@ -126,8 +122,8 @@ class Standing:
             return False
         offer = offer.below(self.ends.get(offer.partition, offer.to_offset))
         taken = self._sorting.sort(offer.at(place.position))
-        self.queue.read_from_log(taken.load.items)
-        place.enter(offer, taken, held=len(taken.load.items))
+        self.queue.read_from_log(taken.load)
+        place.enter(offer, taken, held=len(taken.load))
         return self._rejoin(place, now_s)
 
     def rejoin(self, now_s: float) -> tuple[int, ...]:
@@ -138,19 +134,17 @@ class Standing:
         """The first `records` of the batch are at the sink."""
         gone, unfinished = self.queue.let_go(records)
         self.exported = self.exported or bool(gone)
-        # A batch is made of offers, and an offer of one partition: runs are long, and each is one step.
-        left = len(gone)
-        for partition, items in groupby(gone, _partition):
-            run = list(items)
-            left -= len(run)
-            place = self.places.get(partition)
+        for number, part in enumerate(gone.parts, 1):
+            last = part.last
+            place = self.places.get(last.partition)
             if place is not None:
-                place.passes(len(run), run[-1].offset, unfinished=unfinished and left == 0)
-                place.exported += len(run)
+                place.passes(len(part), last.offset, unfinished=unfinished and number == len(gone.parts))
+                place.exported += len(part)
 
     def write_off(self, reason: FailureKind, detail: str) -> None:
         """The first record of the batch will never be at the sink: it is a gap."""
-        (item,), unfinished = self.queue.let_go(1)
+        gone, unfinished = self.queue.let_go(1)
+        item = gone[0]
         place = self.places.get(item.partition)
         if place is not None:
             place.passes(1, item.offset, unfinished=unfinished)
@@ -200,7 +194,7 @@ class Standing:
             return Verdict.HELD
         taken = self._tried(place, offer).taken
         if self.queue.buffer.admit(taken.load):
-            place.enter(offer, taken, held=len(taken.load.items))
+            place.enter(offer, taken, held=len(taken.load))
             return Verdict.TAKEN
         if len(self.queue.buffer):
             return Verdict.HELD

@@ -67,9 +67,9 @@ class FakeProducer:
         key: bytes | None,
         partition: int,
         callback: Callable[..., None],
-        on_delivery: None,
-        timestamp: int,
-        headers: Sequence[tuple[str, bytes]] | None,
+        on_delivery: None = None,
+        timestamp: int = 0,
+        headers: Sequence[tuple[str, bytes]] | None = None,
     ) -> None:
         assert (partition, on_delivery, timestamp) == (-1, None, 0), "by key, one callback, now"
         if len(self._held) >= self.capacity:
@@ -133,8 +133,8 @@ class Rig:
         return cast("Producer", self.made[-1])
 
     def ship(self, records: int) -> object:
-        batch = [Shipment(b"key", str(index).encode()) for index in range(records)]
-        return self.shipper.ship_bare(batch, self.interrupt)
+        values = [str(index).encode() for index in range(records)]
+        return self.shipper.ship_bare([b"key"] * records, values, self.interrupt)
 
 
 def all_of(first: int, end: int, code: int | None = None) -> list[Report]:

@@ -98,12 +98,14 @@ def instrumented(policy: OverflowPolicy, capacity: int) -> tuple[SinkBuffer[Item
     for container in (in_flight, kept, sheddable):
         assert isinstance(container, CountingDeque | CountingDict)
         container.touches = touches
-    buffer._in_flight = in_flight
+    buffer._in_flight._parts = in_flight
     line = buffer._line
-    assert isinstance(line, PlainLine | SheddingLine)
-    line._kept = kept
     if isinstance(line, SheddingLine):
+        line._kept = kept
         line._sheddable = sheddable
+    else:
+        assert isinstance(line, PlainLine)
+        line._kept._parts = kept
     return buffer, touches
 
 
@@ -147,13 +149,17 @@ def given_back_again_and_again(buffer: SinkBuffer[Item], capacity: int) -> Calla
 
 
 def flowing_at_the_brim(buffer: SinkBuffer[Item], capacity: int) -> Callable[[int], None]:
-    """A sink that keeps up with a full buffer in front of it."""
-    for index in range(capacity - 2):
-        buffer.offer(Item(terminal_preserved=index % 3 == 0))
+    """A sink that keeps up with a full buffer in front of it, which it fills as it goes on: by loads of four."""
+
+    def four() -> list[Item]:
+        return [Item(terminal_preserved=number == 0) for number in range(4)]
+
+    while buffer.admit_all(four()):
+        pass
 
     def turn(_step: int) -> None:
         buffer.acknowledge(len(buffer.take(4)))
-        more = [Item(terminal_preserved=number == 0) for number in range(4)]
+        more = four()
         buffer.fits(more)
         buffer.admit_all(more)
         buffer.offer(Item(terminal_preserved=False))
