@@ -368,7 +368,8 @@ def _lane(plan: _LanePlan, feeds: dict[str, Feed], journals: _Journals, around: 
         log,
         plan.sink,
     )
-    return Lane(plan.sink_id, parts, LaneRhythm(batch.records, batch.linger_ms / 1_000), clock, logger)
+    rhythm = LaneRhythm.of(batch.records, plan.settings.buffer.capacity_records, batch.linger_ms / 1_000)
+    return Lane(plan.sink_id, parts, rhythm, clock, logger)
 
 
 def _assignment_plan(settings: Settings) -> AssignmentPlan:

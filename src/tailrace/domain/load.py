@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from operator import attrgetter
+from operator import attrgetter, mul
 from typing import Any, Generic, Protocol, TypeVar
 
 
@@ -37,6 +37,9 @@ is offered."""
 
 NOTHING: Sums = (0, 0, 0, 0)
 
+_size_bytes = attrgetter("size_bytes")
+_preserved = attrgetter("terminal_preserved")
+
 
 @dataclass(frozen=True, slots=True)
 class Load(Generic[T_co]):
@@ -47,21 +50,20 @@ class Load(Generic[T_co]):
 
     items: Sequence[T_co]
     bytes_before: Sequence[int] = field(repr=False)
-    progress_before: Sequence[int] = field(repr=False)
-    progress_bytes_before: Sequence[int] = field(repr=False)
+    preserved_before: Sequence[int] = field(repr=False)
+    preserved_bytes_before: Sequence[int] = field(repr=False)
     _columns: dict[str, Sequence[Any]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, items: Sequence[T_co]) -> "Load[T_co]":
         """Weigh `items`; passes over all of them."""
-        sizes = [item.size_bytes for item in items]
-        progress = [not item.terminal_preserved for item in items]
-        progress_sizes = map(int.__mul__, sizes, progress)
+        sizes = list(map(_size_bytes, items))
+        preserved = list(map(_preserved, items))
         return cls(
             items,
             list(accumulate(sizes, initial=0)),
-            list(accumulate(progress, initial=0)),
-            list(accumulate(progress_sizes, initial=0)),
+            list(accumulate(preserved, initial=0)),
+            list(accumulate(map(mul, sizes, preserved), initial=0)),
         )
 
     def __len__(self) -> int:
@@ -70,7 +72,7 @@ class Load(Generic[T_co]):
     @property
     def sums(self) -> Sums:
         """What all of it brings to a buffer's bounds."""
-        return len(self.items), self.bytes_before[-1], self.progress_before[-1], self.progress_bytes_before[-1]
+        return Part.whole(self).sums
 
     def column(self, name: str) -> Sequence[Any]:
         """The attribute of that name of every item, in order; collected when it is asked for the first time."""
@@ -107,12 +109,10 @@ class Part(Generic[T_co]):
     def sums(self) -> Sums:
         """What these bring to a buffer's bounds together."""
         load, first, end = self.load, self.first, self.end
-        return (
-            end - first,
-            load.bytes_before[end] - load.bytes_before[first],
-            load.progress_before[end] - load.progress_before[first],
-            load.progress_bytes_before[end] - load.progress_bytes_before[first],
-        )
+        records, size = end - first, load.bytes_before[end] - load.bytes_before[first]
+        preserved = load.preserved_before[end] - load.preserved_before[first]
+        preserved_bytes = load.preserved_bytes_before[end] - load.preserved_bytes_before[first]
+        return records, size, records - preserved, size - preserved_bytes
 
     def column(self, name: str) -> Sequence[Any]:
         """The attribute of that name of every item, in order."""

@@ -56,10 +56,20 @@ READ_TIMEOUT_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class LaneRhythm:
-    """How a lane paces itself; sizes in records, times in monotonic seconds."""
+    """How a lane paces itself; sizes in records, times in monotonic seconds.
 
-    batch_records: int
+    With `full_records` waiting there is nothing to linger for.
+    """
+
+    full_records: int
     linger_s: float
+
+    @classmethod
+    def of(cls, batch_records: int, capacity_records: int, linger_s: float) -> "LaneRhythm":
+        """A batch is full, or as full as its buffer lets it get: offers are taken whole, so the last quarter of a
+        buffer may stay empty, and lingering for what cannot come would only hold up the intake.
+        """
+        return cls(min(batch_records, max(1, capacity_records // 2)), linger_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +310,7 @@ class Lane:
             return True
         if self._waiting_since_s is None:
             self._waiting_since_s = now_s
-        full = waiting.from_log or waiting.records >= self._rhythm.batch_records
+        full = waiting.from_log or waiting.records >= self._rhythm.full_records
         if not full and now_s - self._waiting_since_s < self._rhythm.linger_s:
             return True
         self._waiting_since_s = None
@@ -313,7 +323,7 @@ class Lane:
             return False
         self._buffer_turns = 0
         timeout_s = 0.0 if waiting.records else READ_TIMEOUT_S
-        read = self._parts.catch_up.read(self._rhythm.batch_records, timeout_s)
+        read = self._parts.catch_up.read(self._rhythm.full_records, timeout_s)
         for partition in read.out_of_range:
             self._parts.attachment.log_moved(partition)
         for partition in read.damaged:

@@ -128,13 +128,6 @@ def buffers_hold_offers(settings: Settings) -> Iterator[Finding]:
 
 def batches_fit_buffers(settings: Settings) -> Iterator[Finding]:
     for sink_id, sink in settings.sinks.items():
-        if sink.batch.records > sink.buffer.capacity_records:
-            yield warning_at(
-                f"sinks.{sink_id}.batch.records",
-                f"a batch of {sink.batch.records} records never fills from a buffer of {sink.buffer.capacity_records}: "
-                "every export waits out linger_ms",
-                "Raise buffer.capacity_records or lower batch.records",
-            )
         if sink.batch.bytes > sink.buffer.capacity_bytes:
             yield warning_at(
                 f"sinks.{sink_id}.batch.bytes",

@@ -13,6 +13,7 @@ from tailrace.runtime.lane import (
     FAILURES_WITH_READER,
     LONGEST_ATTACH_REST_S,
     TEND_EVERY_S,
+    LaneRhythm,
 )
 from tailrace.runtime.retry import LONGEST_DELAY_S
 from tailrace.runtime.sink_port import Retriable
@@ -188,3 +189,12 @@ class TestTending:
             staged.turn()
             stage.clock.passes(LONGEST_DELAY_S)
         assert staged.sink.offsets(0) == list(range(40))
+
+
+@pytest.mark.parametrize(
+    ("batch_records", "capacity_records", "full_records"),
+    [(2_500, 20_000, 2_500), (2_500, 5_000, 2_500), (2_500, 4_999, 2_499), (1_000, 100, 50), (1, 1, 1), (5, 2, 1)],
+)
+def test_a_batch_is_full_when_half_the_buffer_is(batch_records: int, capacity_records: int, full_records: int) -> None:
+    """Whole offers that have no room left would keep a lane with a small buffer lingering before every batch."""
+    assert LaneRhythm.of(batch_records, capacity_records, 0.05) == LaneRhythm(full_records, 0.05)

@@ -69,7 +69,7 @@ def test_a_line_grows_with_the_setting_behind_it(tmp_path: Path) -> None:
         tmp_path,
         TAILRACE_SINKS__ANALYTICS__BUFFER__CAPACITY_BYTES=str(64 * MIB),
         TAILRACE_EVENTS__FETCH_KBYTES=str(32 * 1024),
-        TAILRACE_SINKS__ANALYTICS__BATCH__BYTES=str(2 * MIB),
+        TAILRACE_SINKS__ANALYTICS__BATCH__BYTES=str(4 * MIB),
         TAILRACE_SINKS__DIAGNOSTIC__MAX_AHEAD_RECORDS="200000",
     )
 

@@ -22,7 +22,7 @@ def test_a_file_that_says_the_least_gets_the_documented_defaults(tmp_path: Path)
     assert isinstance(analytics, DurableTraceSettings)
     assert (analytics.buffer.capacity_records, analytics.buffer.capacity_bytes) == (20_000, 32 * 1024 * 1024)
     assert analytics.buffer.reserve == 20_000 // 16
-    assert (analytics.batch.records, analytics.batch.bytes, analytics.batch.linger_ms) == (1_000, 1_048_576, 50)
+    assert (analytics.batch.records, analytics.batch.bytes, analytics.batch.linger_ms) == (2_500, 2_097_152, 50)
     assert (analytics.max_ahead_records, analytics.start_at) == (100_000, "earliest")
     assert settings.cursor_group("analytics") == "tailrace.analytics"
 

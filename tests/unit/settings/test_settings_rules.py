@@ -171,11 +171,6 @@ WARNED = {
         "worker.shutdown_deadline_s",
         "22.5 s is not below half of events.session_timeout_ms (22.5 s)",
     ),
-    "a batch that never fills": (
-        with_sink("x", "{kind: test, buffer: {capacity_records: 100}}"),
-        "sinks.x.batch.records",
-        "never fills",
-    ),
     "a batch of bytes that never fills": (
         with_sink("x", "{kind: test, batch: {bytes: 40000000}}"),
         "sinks.x.batch.bytes",
