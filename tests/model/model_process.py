@@ -223,7 +223,9 @@ class Process:
             log,
             sink,
         )
-        return Lane(sink_id, parts, LaneRhythm(lane.batch.records, lane.linger_s), self.time, self._logger)
+        return Lane(
+            sink_id, parts, LaneRhythm(lane.batch.records, lane.batch.bytes, lane.linger_s), self.time, self._logger
+        )
 
     def _build_intake(self) -> None:
         source = ModelSource(self.cluster, self.time, DRAIN_S)

@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from tailrace.domain.errors import ContractBroken
 from tailrace.runtime.clock import Clock, Deadline
 from tailrace.runtime.ports import Interrupt
 
@@ -131,6 +132,10 @@ class _Columns:
     keys: Sequence[bytes | None]
     values: Sequence[bytes | None]
     headers: Sequence[_Headers | None] | None
+
+    def __post_init__(self) -> None:
+        if len(self.keys) != len(self.values):
+            raise ContractBroken("ship", f"{len(self.keys)} keys are not for {len(self.values)} values")
 
 
 class _Queued:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from tailrace.adapters.kafka_shipping import Arrived, CalledOff, Shipment, Shipper, ShippingOutcome, Stuck, Unwanted
-from tailrace.domain.batch import Batch
+from tailrace.domain.batch import column
 from tailrace.domain.kinds import FailureKind
 from tailrace.domain.projected import ProjectedRecord, Undecodable
 from tailrace.runtime.clock import Deadline
@@ -23,8 +23,7 @@ class DurableTraceSink:
         self._shipper = shipper
 
     def export(self, batch: Sequence[ProjectedRecord], interrupt: Interrupt) -> ExportOutcome:
-        columns = Batch.of(batch)
-        return as_export(self._shipper.ship_bare(columns.column("key"), columns.column("value"), interrupt))
+        return as_export(self._shipper.ship_bare(column(batch, "key"), column(batch, "value"), interrupt))
 
     def abandon(self) -> None:
         self._shipper.abandon()

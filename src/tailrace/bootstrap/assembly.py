@@ -368,7 +368,7 @@ def _lane(plan: _LanePlan, feeds: dict[str, Feed], journals: _Journals, around: 
         log,
         plan.sink,
     )
-    rhythm = LaneRhythm.of(batch.records, plan.settings.buffer.capacity_records, batch.linger_ms / 1_000)
+    rhythm = LaneRhythm(batch.records, batch.bytes, batch.linger_ms / 1_000)
     return Lane(plan.sink_id, parts, rhythm, clock, logger)
 
 

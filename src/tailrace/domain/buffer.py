@@ -11,7 +11,7 @@ Kafka, no clock and no thread: its owner's lock, if it needs one, guards every c
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Generic
 
-from tailrace.domain.batch import Batch, Parts, minus, plus
+from tailrace.domain.batch import Batch, Parts, minus, plus, sums_of
 from tailrace.domain.buffer_limits import BufferLimits, BufferStatistics
 from tailrace.domain.errors import ContractBroken, InvalidField
 from tailrace.domain.kinds import OverflowPolicy
@@ -124,9 +124,9 @@ class SinkBuffer(Generic[T]):
         An item larger than the byte bound has room in an empty buffer, or it would wait for ever.
         Source: docs/DESIGN.md, The buffer, B2 to B4.
         """
-        sums = _sums_of(item)
+        sums = sums_of(item)
         if self._has_room([item], sums):
-            self._enter(Load.of([item]), sums)
+            self._enter(item, sums)
             return _ADMITTED
         if self.policy is OverflowPolicy.REPLAY_FROM_LOG:
             return _ROOM_NEEDED
@@ -153,13 +153,14 @@ class SinkBuffer(Generic[T]):
 
         The items of one event may enter an empty buffer whatever their bytes, or they would wait for ever.
         """
-        return self.admit(Load.of(items))
+        return self.admit(Load.of(tuple(items)))
 
     def admit(self, load: Load[T]) -> bool:
         """Like `admit_all`, for items that are weighed already; O(1) when there is no room."""
         if not self._has_room(load.items, load.sums):
             return False
-        self._enter(load, load.sums)
+        self._line.extend_back(load)
+        self._count(load.sums)
         return True
 
     # ----------------------------------------------------------------------------------------------- leaving
@@ -185,13 +186,13 @@ class SinkBuffer(Generic[T]):
         """
         if not 0 <= count <= len(self._in_flight):
             raise ContractBroken("acknowledge", f"{len(self._in_flight)} records are in flight, not {count}")
-        gone = self._in_flight.pop(count).sums
+        gone = self._in_flight.drop(count)
         self._in_flight_sums = minus(self._in_flight_sums, gone)
         self._discount(gone)
 
     def give_back(self) -> int:
         """Put everything in flight back to the front of the queue, in order; how many that were."""
-        returned = self._in_flight.clear()
+        returned = self._in_flight.pop(len(self._in_flight))
         self._line.extend_front(returned)
         self._in_flight_sums = NOTHING
         return len(returned)
@@ -226,18 +227,18 @@ class SinkBuffer(Generic[T]):
             oldest = self._line.pop_oldest_progress()
             if oldest is None:
                 return TerminalLost(tuple(sacrificed))
-            self._discount(_sums_of(oldest))
+            self._discount(sums_of(oldest))
             sacrificed.append(oldest)
-        self._enter(Load.of([item]), sums)
+        self._enter(item, sums)
         return AdmittedBySacrifice(tuple(sacrificed))
 
     def _coalesce(self, item: T, sums: Sums) -> OfferOutcome[T]:
         oldest = self._line.pop_oldest_of_run(item.run_key)
         if oldest is not None:
-            self._discount(_sums_of(oldest))
+            self._discount(sums_of(oldest))
         admitted = self._has_room([item], sums)
         if admitted:
-            self._enter(Load.of([item]), sums)
+            self._enter(item, sums)
         return Coalesced(oldest, admitted=admitted)
 
     def _is_one_event(self, items: Sequence[T]) -> bool:
@@ -248,8 +249,11 @@ class SinkBuffer(Generic[T]):
 
     # ----------------------------------------------------------------------------------------------- the sums
 
-    def _enter(self, load: Load[T], sums: Sums) -> None:
-        self._line.extend_back(load)
+    def _enter(self, item: T, sums: Sums) -> None:
+        self._line.append(item)
+        self._count(sums)
+
+    def _count(self, sums: Sums) -> None:
         _, size, progress, progress_bytes = sums
         self._bytes += size
         self._progress += progress
@@ -270,11 +274,6 @@ def _line_for(policy: OverflowPolicy) -> WaitingLine[T]:
 
 def _everything(_item: object) -> bool:
     return True
-
-
-def _sums_of(item: Buffered) -> Sums:
-    size = item.size_bytes
-    return (1, size, 0, 0) if item.terminal_preserved else (1, size, 1, size)
 
 
 _ADMITTED = Admitted()

@@ -45,17 +45,22 @@ _preserved = attrgetter("terminal_preserved")
 class Load(Generic[T_co]):
     """Items in order, and for every place in between what all before it bring to a buffer's bounds.
 
-    Any thread may read it; nothing in it changes. Two that ask for a column at the same moment may both collect it.
+    A load that is not `loose` stays together: its items are of one partition, and all of them are in memory until the
+    last one has left. Of a loose one each item stands for itself.
+
+    Nothing in it changes, nor may `items`. Any thread may read it; two that ask for a column at the same moment may
+    both collect it.
     """
 
     items: Sequence[T_co]
     bytes_before: Sequence[int] = field(repr=False)
     preserved_before: Sequence[int] = field(repr=False)
     preserved_bytes_before: Sequence[int] = field(repr=False)
+    loose: bool = False
     _columns: dict[str, Sequence[Any]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
-    def of(cls, items: Sequence[T_co]) -> "Load[T_co]":
+    def of(cls, items: Sequence[T_co], *, loose: bool = False) -> "Load[T_co]":
         """Weigh `items`; passes over all of them."""
         sizes = list(map(_size_bytes, items))
         preserved = list(map(_preserved, items))
@@ -64,6 +69,7 @@ class Load(Generic[T_co]):
             list(accumulate(sizes, initial=0)),
             list(accumulate(preserved, initial=0)),
             list(accumulate(map(mul, sizes, preserved), initial=0)),
+            loose,
         )
 
     def __len__(self) -> int:
@@ -92,6 +98,7 @@ class Part(Generic[T_co]):
 
     @classmethod
     def whole(cls, load: Load[T_co]) -> "Part[T_co]":
+        """All of it."""
         return cls(load, 0, len(load))
 
     def __len__(self) -> int:
@@ -99,10 +106,12 @@ class Part(Generic[T_co]):
 
     @property
     def items(self) -> Sequence[T_co]:
+        """The items themselves; passes over them."""
         return self.load.items[self.first : self.end]
 
     @property
     def last(self) -> T_co:
+        """The last item; there has to be one."""
         return self.load.items[self.end - 1]
 
     @property

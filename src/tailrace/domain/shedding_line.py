@@ -36,16 +36,19 @@ class SheddingLine(WaitingLine[T]):
     def __len__(self) -> int:
         return len(self._kept) + len(self._sheddable)
 
+    def append(self, item: T) -> None:
+        ticket = self._next_ticket
+        self._next_ticket += 1
+        if item.terminal_preserved:
+            self._kept.append((ticket, item))
+            return
+        self._sheddable[ticket] = item
+        if self._coalesces:
+            self._runs.setdefault(item.run_key, deque()).append(ticket)
+
     def extend_back(self, load: Load[T]) -> None:
         for item in load.items:
-            ticket = self._next_ticket
-            self._next_ticket += 1
-            if item.terminal_preserved:
-                self._kept.append((ticket, item))
-                continue
-            self._sheddable[ticket] = item
-            if self._coalesces:
-                self._runs.setdefault(item.run_key, deque()).append(ticket)
+            self.append(item)
 
     def extend_front(self, batch: Batch[T]) -> None:
         for item in reversed(list(batch)):

@@ -18,6 +18,9 @@ class WaitingLine(Protocol[T]):
 
     def __len__(self) -> int: ...
 
+    def append(self, item: T) -> None:
+        """Let this one wait behind all others."""
+
     def extend_back(self, load: Load[T]) -> None:
         """Let all of these wait behind all others."""
 
@@ -47,13 +50,16 @@ class WaitingLine(Protocol[T]):
 
 
 class PlainLine(WaitingLine[T]):
-    """A line of which no rule ever removes anything but the front: it touches no item on its way."""
+    """A line of which no rule removes anything but the front: loads go through it without a look at their items."""
 
     def __init__(self) -> None:
         self._kept: Parts[T] = Parts()
 
     def __len__(self) -> int:
         return len(self._kept)
+
+    def append(self, item: T) -> None:
+        self._kept.append(item)
 
     def extend_back(self, load: Load[T]) -> None:
         self._kept.extend_back([Part.whole(load)])
@@ -80,15 +86,16 @@ class PlainLine(WaitingLine[T]):
         return list(self._kept)
 
     def remove(self, matches: Callable[[T], bool]) -> Batch[T]:
-        removed: list[Part[T]] = []
-        for part in self._kept.clear().parts:
+        removed: list[T] = []
+        for part in self._kept.pop(len(self._kept)).parts:
             of_part = [item for item in part.items if matches(item)]
-            if not of_part:
+            removed += of_part
+            if of_part:
+                rest = Load.of([item for item in part.items if not matches(item)], loose=part.load.loose)
+                self._kept.extend_back([Part.whole(rest)])
+            else:
                 self._kept.extend_back([part])
-                continue
-            removed.append(Part.whole(Load.of(of_part)))
-            self._kept.extend_back([Part.whole(Load.of([item for item in part.items if not matches(item)]))])
-        return Batch(removed)
+        return Batch.of(removed)
 
 
 def pop_events(

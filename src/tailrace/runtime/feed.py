@@ -97,7 +97,9 @@ class Feed:
         """Take the whole offer, or change nothing for want of room, or only note how far the intake is."""
         with self._lock:
             verdict = self._standing.offer(offer, now_s)
-        if verdict is not Verdict.HELD:
+            # Told once for each batch: an offer that is held is tried at every ring of anybody.
+            news = verdict is not Verdict.HELD or self._standing.queue.press()
+        if news:
             self.work.ring()
         return verdict
 

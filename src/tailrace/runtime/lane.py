@@ -56,20 +56,11 @@ READ_TIMEOUT_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class LaneRhythm:
-    """How a lane paces itself; sizes in records, times in monotonic seconds.
+    """How a lane paces itself; times in monotonic seconds. A batch of so many records, or bytes, is worth sending."""
 
-    With `full_records` waiting there is nothing to linger for.
-    """
-
-    full_records: int
+    batch_records: int
+    batch_bytes: int
     linger_s: float
-
-    @classmethod
-    def of(cls, batch_records: int, capacity_records: int, linger_s: float) -> "LaneRhythm":
-        """A batch is full, or as full as its buffer lets it get: offers are taken whole, so the last quarter of a
-        buffer may stay empty, and lingering for what cannot come would only hold up the intake.
-        """
-        return cls(min(batch_records, max(1, capacity_records // 2)), linger_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,8 +301,10 @@ class Lane:
             return True
         if self._waiting_since_s is None:
             self._waiting_since_s = now_s
-        full = waiting.from_log or waiting.records >= self._rhythm.full_records
-        if not full and now_s - self._waiting_since_s < self._rhythm.linger_s:
+        full = waiting.records >= self._rhythm.batch_records or waiting.bytes >= self._rhythm.batch_bytes
+        # A buffer may have no room for the next offer long before a batch is full: then nothing more comes by waiting.
+        at_once = full or waiting.from_log or waiting.pressing
+        if not at_once and now_s - self._waiting_since_s < self._rhythm.linger_s:
             return True
         self._waiting_since_s = None
         return False
@@ -323,7 +316,7 @@ class Lane:
             return False
         self._buffer_turns = 0
         timeout_s = 0.0 if waiting.records else READ_TIMEOUT_S
-        read = self._parts.catch_up.read(self._rhythm.full_records, timeout_s)
+        read = self._parts.catch_up.read(self._rhythm.batch_records, timeout_s)
         for partition in read.out_of_range:
             self._parts.attachment.log_moved(partition)
         for partition in read.damaged:

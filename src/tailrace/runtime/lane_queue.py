@@ -7,6 +7,7 @@ What was read from the log goes first: a place reads the log up to where the int
 of one partition the log's records are always the earlier ones.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -14,8 +15,7 @@ from operator import attrgetter
 from tailrace.domain.batch import Batch
 from tailrace.domain.buffer import SinkBuffer
 from tailrace.domain.errors import ContractBroken
-from tailrace.domain.kinds import OverflowPolicy
-from tailrace.domain.load import Load, Part
+from tailrace.domain.load import Load
 from tailrace.domain.projected import LaneItem
 from tailrace.domain.waiting_line import PlainLine, pop_events
 
@@ -24,10 +24,15 @@ _partition = attrgetter("partition")
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Records that could be taken now; those read from the log go before the buffered ones."""
+    """What could be taken now; records read from the log go before the buffered ones.
+
+    `pressing` if an offer waits for room that only taking these can make.
+    """
 
     records: int
+    bytes: int
     from_log: bool
+    pressing: bool
 
 
 def event_of(item: LaneItem) -> tuple[int, int]:
@@ -36,17 +41,14 @@ def event_of(item: LaneItem) -> tuple[int, int]:
 
 
 class LaneQueue:
-    """The buffer and what was read from the log. Not thread-safe: the feed's lock guards it.
-
-    Every part of a batch is of one partition.
-    """
+    """The buffer and what was read from the log. Not thread-safe: the feed's lock guards it."""
 
     def __init__(self, buffer: SinkBuffer[LaneItem]) -> None:
         self.buffer = buffer
-        self._sheds = buffer.policy is not OverflowPolicy.REPLAY_FROM_LOG
         self._batch: Batch[LaneItem] = Batch()
         self._from_log: PlainLine[LaneItem] = PlainLine()
         self._in_flight_from_log = False
+        self._pressing = False
 
     def __len__(self) -> int:
         """Records that wait or are on their way."""
@@ -61,13 +63,18 @@ class LaneQueue:
     @property
     def waiting(self) -> Waiting:
         if len(self._from_log):
-            return Waiting(len(self._from_log), from_log=True)
-        return Waiting(len(self.buffer), from_log=False)
+            return Waiting(len(self._from_log), 0, from_log=True, pressing=self._pressing)
+        return Waiting(len(self.buffer), self.buffer.size_bytes, from_log=False, pressing=self._pressing)
 
     @property
     def half_empty(self) -> bool:
         """Whether the buffer has room for more than a hiccup."""
         return 2 * len(self.buffer) <= self.buffer.limits.capacity_records
+
+    def press(self) -> bool:
+        """Note that an offer waits for room; whether that is news."""
+        is_news, self._pressing = not self._pressing, True
+        return is_news
 
     def read_from_log(self, load: Load[LaneItem]) -> None:
         """Let these, which are of one partition, wait behind what else was read from the log."""
@@ -81,9 +88,8 @@ class LaneQueue:
         if self._in_flight_from_log:
             self._batch = pop_events(self._from_log, max_records, max_bytes, event_of)
         else:
-            taken = self.buffer.take(max_records, max_bytes)
-            # An offer is of one partition and waits as it came, unless items are picked out of the middle.
-            self._batch = _by_partition(taken) if self._sheds else taken
+            self._batch = self.buffer.take(max_records, max_bytes)
+            self._pressing = False
         return self._batch
 
     def let_go(self, records: int) -> tuple[Batch[LaneItem], bool]:
@@ -118,9 +124,13 @@ class LaneQueue:
 
 
 def partitions_of(batch: Batch[LaneItem]) -> set[int]:
-    """The partitions of a batch whose parts are of one partition each."""
-    return {part.last.partition for part in batch.parts}
+    return {run[-1].partition for run in runs_of(batch)}
 
 
-def _by_partition(batch: Batch[LaneItem]) -> Batch[LaneItem]:
-    return Batch([Part.whole(Load.of(list(run))) for _, run in groupby(batch, _partition)])
+def runs_of(batch: Batch[LaneItem]) -> Iterator[Sequence[LaneItem]]:
+    """The batch in pieces of one partition each; of a load that stayed together nobody looks at the items for it."""
+    for part in batch.parts:
+        if part.load.loose:
+            yield from (list(run) for _, run in groupby(part.items, _partition))
+        else:
+            yield Batch([part])

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from operator import attrgetter
 from typing import Protocol, cast
@@ -106,16 +106,18 @@ class RecordSorting:
 
     def sort(self, offer: Offer) -> Sorted:
         records = offer.records
-        if not self._captures and any(records.column("event")):
-            records = Load.of([record.without_event() for record in records.items])
+        # Content is let go of record by record: staying together it would be kept until the last of them has left.
+        loose = any(records.column("event"))
+        if loose and not self._captures:
+            records, loose = Load.of([record.without_event() for record in records.items]), False
         if self._all:
-            return Sorted(records, 0, offer.undecodable)
+            return Sorted(replace(records, loose=True) if loose else records, 0, offer.undecodable)
         chosen = [record for record in records.items if self._selection.admits(record)]
-        return Sorted(Load.of(chosen), len(records.items) - len(chosen), offer.undecodable)
+        return Sorted(Load.of(chosen, loose=loose), len(records) - len(chosen), offer.undecodable)
 
 
 class DeadLetterSorting:
     """The dead-letter lane: it exports what nobody could decode, and filters everything else."""
 
     def sort(self, offer: Offer) -> Sorted:
-        return Sorted(Load.of(offer.undecodable), len(offer.records.items), ())
+        return Sorted(Load.of(offer.undecodable), len(offer.records), ())

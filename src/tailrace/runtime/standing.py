@@ -11,7 +11,7 @@ from tailrace.domain.buffer import RoomNeeded, SinkBuffer, SinkMarkedFailed, dro
 from tailrace.domain.kinds import FailureKind
 from tailrace.domain.projected import LaneItem
 from tailrace.runtime.feed_statistics import FeedStatistics, Tally
-from tailrace.runtime.lane_queue import LaneQueue
+from tailrace.runtime.lane_queue import LaneQueue, runs_of
 from tailrace.runtime.noted import Noted
 from tailrace.runtime.offers import Offer, Sorting
 from tailrace.runtime.place import Mode, Place, Tried
@@ -134,12 +134,14 @@ class Standing:
         """The first `records` of the batch are at the sink."""
         gone, unfinished = self.queue.let_go(records)
         self.exported = self.exported or bool(gone)
-        for number, part in enumerate(gone.parts, 1):
-            last = part.last
+        left = len(gone)
+        for run in runs_of(gone):
+            left -= len(run)
+            last = run[-1]
             place = self.places.get(last.partition)
             if place is not None:
-                place.passes(len(part), last.offset, unfinished=unfinished and number == len(gone.parts))
-                place.exported += len(part)
+                place.passes(len(run), last.offset, unfinished=unfinished and left == 0)
+                place.exported += len(run)
 
     def write_off(self, reason: FailureKind, detail: str) -> None:
         """The first record of the batch will never be at the sink: it is a gap."""

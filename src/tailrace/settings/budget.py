@@ -261,8 +261,8 @@ def _lane_lines(
         ),
         BudgetLine(
             f"{name}: log reader",
-            _reader_bytes(events, CATCH_UP_FETCH_KBYTES),
-            _reader_how(CATCH_UP_FETCH_KBYTES),
+            _reader_bytes(events, CATCH_UP_FETCH_KBYTES) + _read_bytes(batch),
+            f"{_reader_how(CATCH_UP_FETCH_KBYTES)}, {batch.records} events as records",
         ),
     ]
     if has_producer:
@@ -283,6 +283,16 @@ def _lane_lines(
 def _reader_bytes(events: EventsSettings, queue_kbytes: int) -> int:
     response_bytes = int(str(_fetch_properties(events, queue_kbytes)["fetch.max.bytes"]))
     return int(queue_kbytes * KIB * _FETCHED_FACTOR) + _BROKERS * response_bytes + _CONSUMER_BYTES
+
+
+def _read_bytes(batch: BatchSettings) -> int:
+    """One read of the log, which waits in front of the buffer: each event's records, and the event itself for content.
+
+    A read is a batch of events, of no more bytes than the reader has fetched ahead.
+    """
+    copies = PROJECTIONS_PER_EVENT + 1
+    objects = PROJECTIONS_PER_EVENT * batch.records * _BUFFERED_RECORD_EXTRA_BYTES
+    return copies * CATCH_UP_FETCH_KBYTES * KIB + objects
 
 
 def _reader_how(queue_kbytes: int) -> str:

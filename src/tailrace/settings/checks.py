@@ -126,16 +126,6 @@ def buffers_hold_offers(settings: Settings) -> Iterator[Finding]:
             )
 
 
-def batches_fit_buffers(settings: Settings) -> Iterator[Finding]:
-    for sink_id, sink in settings.sinks.items():
-        if sink.batch.bytes > sink.buffer.capacity_bytes:
-            yield warning_at(
-                f"sinks.{sink_id}.batch.bytes",
-                f"a batch of {sink.batch.bytes} bytes never fills from a buffer of {sink.buffer.capacity_bytes}",
-                "Raise buffer.capacity_bytes or lower batch.bytes",
-            )
-
-
 def drains_in_time(settings: Settings) -> Iterator[Finding]:
     """A revocation that outlasts the session loses the partitions before their cursors are committed."""
     half_s = settings.events.session_timeout_ms / 2_000
@@ -203,7 +193,6 @@ RULES: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     files_are_apart,
     ids_are_free,
     buffers_hold_offers,
-    batches_fit_buffers,
     drains_in_time,
     diagnostics_take_large_records,
     losses_are_meant,

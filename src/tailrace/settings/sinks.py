@@ -61,14 +61,12 @@ class BufferSettings(Section):
 
 
 class BatchSettings(Section):
-    """When a lane stops collecting and exports: whichever of the three comes first, or a buffer that is half full.
+    """When a lane stops collecting and exports: whichever of the three comes first, or an offer without room."""
 
-    A lane has one batch on its way, so each costs it a round trip: batches of 2 500 records got 1.12 times as many
-    events per second through as those of 1 000, at 0.95 of the processor time [measured: medians of nine paired runs,
-    from 0.96 to 1.35 times; three Kafka sinks, records of 500 bytes]. With 5 000 it was 1.10 times as many again in
-    five, and twice as much to send again after a crash.
-    """
-
+    # A lane has one batch on its way, so each costs it a round trip: batches of 2 500 records got 1.12 times as many
+    # events per second through as those of 1 000, at 0.95 of the processor time [measured: medians of nine paired runs,
+    # from 0.96 to 1.35 times; three Kafka sinks, records of 500 bytes]. With 5 000 it was 1.10 times as many again in
+    # five, and twice as much to send again after a crash.
     records: Annotated[PositiveCount, Field(description="Most records of one export.")] = 2_500
     bytes: Annotated[PositiveCount, Field(description="Most bytes of one export; a larger record goes alone.")] = (
         2 * MIB

@@ -98,14 +98,14 @@ def instrumented(policy: OverflowPolicy, capacity: int) -> tuple[SinkBuffer[Item
     for container in (in_flight, kept, sheddable):
         assert isinstance(container, CountingDeque | CountingDict)
         container.touches = touches
-    buffer._in_flight._parts = in_flight
+    buffer._in_flight._entries = in_flight
     line = buffer._line
     if isinstance(line, SheddingLine):
         line._kept = kept
         line._sheddable = sheddable
     else:
         assert isinstance(line, PlainLine)
-        line._kept._parts = kept
+        line._kept._entries = kept
     return buffer, touches
 
 

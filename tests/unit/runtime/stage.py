@@ -51,6 +51,8 @@ class Scale:
     capacity: int = 100
     offer: OfferSize = QUARTER
     batch_records: int = 10
+    batch_bytes: int = 1_000_000
+    linger_s: float = 0.0
     near_records: int = 30
     max_ahead_records: int = 1_000_000
     poison_limit: int = 0
@@ -119,7 +121,7 @@ class StagedLane:
             sink=self.sink,
             feed=self.feed,
             track=self.track,
-            limits=BatchLimits(scale.batch_records, 1_000_000),
+            limits=BatchLimits(scale.batch_records, scale.batch_bytes),
             dead_letters=None,
         )
         self.catch_up = CatchUp(
@@ -150,7 +152,13 @@ class StagedLane:
         parts = LaneParts(
             self.feed, self.track, self.exporter, self.catch_up, self.attachment, records, self.log, self.sink
         )
-        self.lane = Lane(sink_id, parts, LaneRhythm(scale.batch_records, 0.0), stage.clock, stage.logger)
+        self.lane = Lane(
+            sink_id,
+            parts,
+            LaneRhythm(scale.batch_records, scale.batch_bytes, scale.linger_s),
+            stage.clock,
+            stage.logger,
+        )
 
     @property
     def cursors(self) -> dict[int, int]:

@@ -6,14 +6,13 @@ import pytest
 
 from tailrace.domain.kinds import FailureKind
 from tailrace.runtime.attachment import LOOKUP_TIMEOUT_S
-from tailrace.runtime.feed import Mode
+from tailrace.runtime.feed import Mode, Verdict
 from tailrace.runtime.lane import (
     ATTACH_REST,
     BUFFER_TURNS_PER_READ,
     FAILURES_WITH_READER,
     LONGEST_ATTACH_REST_S,
     TEND_EVERY_S,
-    LaneRhythm,
 )
 from tailrace.runtime.retry import LONGEST_DELAY_S
 from tailrace.runtime.sink_port import Retriable
@@ -191,10 +190,50 @@ class TestTending:
         assert staged.sink.offsets(0) == list(range(40))
 
 
-@pytest.mark.parametrize(
-    ("batch_records", "capacity_records", "full_records"),
-    [(2_500, 20_000, 2_500), (2_500, 5_000, 2_500), (2_500, 4_999, 2_499), (1_000, 100, 50), (1, 1, 1), (5, 2, 1)],
-)
-def test_a_batch_is_full_when_half_the_buffer_is(batch_records: int, capacity_records: int, full_records: int) -> None:
-    """Whole offers that have no room left would keep a lane with a small buffer lingering before every batch."""
-    assert LaneRhythm.of(batch_records, capacity_records, 0.05) == LaneRhythm(full_records, 0.05)
+class TestLingering:
+    """Waiting for a fuller batch is worth it while more may come, and only then."""
+
+    def staged(self, waiting: int, *, capacity: int = 100, batch_bytes: int = 1_000_000) -> StagedLane:
+        """A live lane that has begun to linger over so many records."""
+        scale = Scale(capacity=capacity, batch_records=50, batch_bytes=batch_bytes, linger_s=0.05)
+        stage = Stage(("a",), topic=FakeTopic(1), scale=scale)
+        staged = stage.lanes["a"]
+        staged.feed.begin(0, 0)
+        staged.lane.assign([0], 1)
+        staged.turn()
+        assert staged.feed.offer(offer(0, 0, waiting), stage.clock.now_s()) is Verdict.TAKEN
+        staged.turn(3)
+        self.stage = stage
+        return staged
+
+    def test_a_few_records_wait_for_more_as_long_as_they_may(self) -> None:
+        staged = self.staged(49)
+        assert staged.sink.offsets(0) == []
+        self.stage.clock.passes(0.049)
+        staged.turn()
+        assert staged.sink.offsets(0) == []
+        self.stage.clock.passes(0.002)
+        staged.turn()
+        assert staged.sink.offsets(0) == list(range(49))
+
+    def test_a_batch_is_full_by_records(self) -> None:
+        assert self.staged(50).sink.offsets(0) == list(range(50))
+
+    def test_a_batch_is_full_by_bytes(self) -> None:
+        """Of large records it never holds as many as it may."""
+        size = offer(0, 0, 1).records.items[0].size_bytes
+        assert self.staged(9, batch_bytes=10 * size).sink.offsets(0) == []
+        assert self.staged(10, batch_bytes=10 * size).sink.offsets(0) == list(range(10))
+
+    def test_what_waits_is_sent_at_once_when_the_next_offer_has_no_room(self) -> None:
+        """However small the buffer is, or its room for progress: nothing more can come before something leaves."""
+        staged = self.staged(40, capacity=60)
+        rings = staged.feed.work.count()
+        for _ in range(5):
+            assert staged.feed.offer(offer(0, 40, 65), self.stage.clock.now_s()) is Verdict.HELD
+        assert staged.feed.work.count() == rings + 1, "told once"
+        staged.turn()
+        assert staged.sink.offsets(0) == list(range(40))
+        assert staged.feed.offer(offer(0, 40, 65), self.stage.clock.now_s()) is Verdict.TAKEN
+        staged.turn(3)
+        assert staged.sink.offsets(0) == list(range(40)), "and then it lingers again"

@@ -63,6 +63,13 @@ def test_dead_letters_bring_a_lane_and_a_producer(tmp_path: Path) -> None:
     }
 
 
+def test_a_lane_holds_what_has_left_of_an_offer_as_long_as_the_rest_of_it_waits(tmp_path: Path) -> None:
+    """Records travel by parts of their offer: its memory is free when the last of them has left."""
+    of_part = parts(tmp_path)
+    for lane in ("sink analytics", "sink diagnostic"):
+        assert of_part[f"{lane}: buffer"] == 32 * MIB + 20_000 * 640 + of_part["offers"]
+
+
 def test_a_line_grows_with_the_setting_behind_it(tmp_path: Path) -> None:
     before = parts(tmp_path)
     wider = parts(

@@ -171,11 +171,6 @@ WARNED = {
         "worker.shutdown_deadline_s",
         "22.5 s is not below half of events.session_timeout_ms (22.5 s)",
     ),
-    "a batch of bytes that never fills": (
-        with_sink("x", "{kind: test, batch: {bytes: 40000000}}"),
-        "sinks.x.batch.bytes",
-        "never fills",
-    ),
     "a diagnostic file below one event": (
         with_sink("x", "{kind: local_diagnostic, path: p, rotate_bytes: 65536}"),
         "sinks.x.rotate_bytes",
