@@ -70,6 +70,11 @@ def test_a_lane_holds_what_has_left_of_an_offer_as_long_as_the_rest_of_it_waits(
         assert of_part[f"{lane}: buffer"] == 32 * MIB + 20_000 * 640 + of_part["offers"]
 
 
+def test_a_lane_that_reads_the_log_holds_a_batch_of_events_in_front_of_its_buffer(tmp_path: Path) -> None:
+    before, after = parts(tmp_path), parts(tmp_path, TAILRACE_SINKS__ANALYTICS__BATCH__RECORDS="5000")
+    assert after["sink analytics: log reader"] - before["sink analytics: log reader"] == 2_500 * 3 * 640
+
+
 def test_a_line_grows_with_the_setting_behind_it(tmp_path: Path) -> None:
     before = parts(tmp_path)
     wider = parts(
