@@ -13,8 +13,8 @@ T = TypeVar("T", bound=Buffered)
 
 
 LEAST_TOGETHER = 64
-"""A load of fewer items dissolves where it waits: what is kept beside it takes 656 bytes [measured], which are ten for
-each of so many, and would be as much as the item itself for one alone."""
+"""What waits of a load dissolves where it is fewer items: what is kept beside a load takes 656 bytes [measured], which
+are ten for each of so many, and would be as much as the item itself for one alone."""
 
 
 class Batch(Sequence[T_co], Generic[T_co]):

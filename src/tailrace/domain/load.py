@@ -45,8 +45,8 @@ _preserved = attrgetter("terminal_preserved")
 class Load(Generic[T_co]):
     """Items in order, and for every place in between what all before it bring to a buffer's bounds.
 
-    A load that is not `loose` stays together: its items are of one partition, and all of them are in memory until the
-    last one has left. Of a loose one each item stands for itself.
+    Items of a load that is not `loose` may stay together while they wait: in a lane they are of one partition, and all
+    of them are in memory until the last one has left. Of a loose one each item stands for itself.
 
     Nothing in it changes, nor may `items`. Any thread may read it; two that ask for a column at the same moment may
     both collect it.
@@ -108,11 +108,6 @@ class Part(Generic[T_co]):
     def items(self) -> Sequence[T_co]:
         """The items themselves; passes over them."""
         return self.load.items[self.first : self.end]
-
-    @property
-    def last(self) -> T_co:
-        """The last item; there has to be one."""
-        return self.load.items[self.end - 1]
 
     @property
     def sums(self) -> Sums:

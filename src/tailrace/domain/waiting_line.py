@@ -5,6 +5,8 @@ lane that has to be complete. `shedding_line` is for all other policies.
 """
 
 from collections.abc import Callable, Hashable
+from itertools import compress, islice
+from operator import not_
 from typing import Protocol, TypeVar
 
 from tailrace.domain.batch import Batch, Parts
@@ -86,15 +88,16 @@ class PlainLine(WaitingLine[T]):
         return list(self._kept)
 
     def remove(self, matches: Callable[[T], bool]) -> Batch[T]:
+        # Asked before anything is moved: what `matches` raises must not cost an item.
+        leaves = iter([matches(item) for item in self._kept])
         removed: list[T] = []
         for part in self._kept.pop(len(self._kept)).parts:
-            of_part = [item for item in part.items if matches(item)]
-            removed += of_part
-            if of_part:
-                rest = Load.of([item for item in part.items if not matches(item)], loose=part.load.loose)
-                self._kept.extend_back([Part.whole(rest)])
-            else:
-                self._kept.extend_back([part])
+            of_part = list(islice(leaves, len(part)))
+            if any(of_part):
+                removed += compress(part.items, of_part)
+                rest = list(compress(part.items, map(not_, of_part)))
+                part = Part.whole(Load.of(rest, loose=part.load.loose))  # noqa: PLW2901 - what is left of it
+            self._kept.extend_back([part])
         return Batch.of(removed)
 
 

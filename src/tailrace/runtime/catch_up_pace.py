@@ -11,8 +11,8 @@ BURST_S = 0.5
 
 READING_SHARE = 0.02
 """What reading the log may take of the worker's processor time while live events want all of it, all lanes together.
-Exporting what was read, and the client's part in both, take more than as much again: some 0.05 in all. With 0.03 and a
-sink's broker on the same machine, live lanes had 0.91 and 0.86 of their pace [measured, a million events behind]."""
+Exporting what was read, and the client's part in both, take more than as much again, and a broker on the same machine
+its own: with 0.03 and all of that, live lanes had 0.91 and 0.86 of their pace [measured, a million events behind]."""
 
 
 @dataclass(slots=True)

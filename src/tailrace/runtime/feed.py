@@ -96,9 +96,11 @@ class Feed:
     def offer(self, offer: Offer, now_s: float) -> Verdict:
         """Take the whole offer, or change nothing for want of room, or only note how far the intake is."""
         with self._lock:
+            queue = self._standing.queue
+            pressed = queue.pressing
             verdict = self._standing.offer(offer, now_s)
             # Told once for each batch: an offer that is held is tried at every ring of anybody.
-            news = verdict is not Verdict.HELD or self._standing.queue.press()
+            news = verdict is not Verdict.HELD or queue.pressing is not pressed
         if news:
             self.work.ring()
         return verdict

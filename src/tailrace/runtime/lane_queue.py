@@ -24,7 +24,7 @@ _partition = attrgetter("partition")
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What could be taken now; records read from the log go before the buffered ones.
+    """What could be taken now; records read from the log go before the buffered ones, and their bytes are not counted.
 
     `pressing` if an offer waits for room that only taking these can make.
     """
@@ -41,14 +41,17 @@ def event_of(item: LaneItem) -> tuple[int, int]:
 
 
 class LaneQueue:
-    """The buffer and what was read from the log. Not thread-safe: the feed's lock guards it."""
+    """The buffer and what was read from the log. Not thread-safe: the feed's lock guards it.
+
+    `pressing` is whether an offer waits for room, as far as is known since something was last taken or cleared.
+    """
 
     def __init__(self, buffer: SinkBuffer[LaneItem]) -> None:
         self.buffer = buffer
         self._batch: Batch[LaneItem] = Batch()
         self._from_log: PlainLine[LaneItem] = PlainLine()
         self._in_flight_from_log = False
-        self._pressing = False
+        self.pressing = False
 
     def __len__(self) -> int:
         """Records that wait or are on their way."""
@@ -63,18 +66,13 @@ class LaneQueue:
     @property
     def waiting(self) -> Waiting:
         if len(self._from_log):
-            return Waiting(len(self._from_log), 0, from_log=True, pressing=self._pressing)
-        return Waiting(len(self.buffer), self.buffer.size_bytes, from_log=False, pressing=self._pressing)
+            return Waiting(len(self._from_log), 0, from_log=True, pressing=self.pressing)
+        return Waiting(len(self.buffer), self.buffer.size_bytes, from_log=False, pressing=self.pressing)
 
     @property
     def half_empty(self) -> bool:
         """Whether the buffer has room for more than a hiccup."""
         return 2 * len(self.buffer) <= self.buffer.limits.capacity_records
-
-    def press(self) -> bool:
-        """Note that an offer waits for room; whether that is news."""
-        is_news, self._pressing = not self._pressing, True
-        return is_news
 
     def read_from_log(self, load: Load[LaneItem]) -> None:
         """Let these, which are of one partition, wait behind what else was read from the log."""
@@ -89,7 +87,7 @@ class LaneQueue:
             self._batch = pop_events(self._from_log, max_records, max_bytes, event_of)
         else:
             self._batch = self.buffer.take(max_records, max_bytes)
-            self._pressing = False
+            self.pressing = False
         return self._batch
 
     def let_go(self, records: int) -> tuple[Batch[LaneItem], bool]:
@@ -115,6 +113,7 @@ class LaneQueue:
 
     def clear_buffered(self, partition: int) -> tuple[LaneItem, ...]:
         """Remove what the intake offered of `partition`, but for what is on its way."""
+        self.pressing = False
         return self.buffer.clear(lambda item: item.partition == partition)
 
     def clear(self, partition: int) -> tuple[LaneItem, ...]:
@@ -124,6 +123,7 @@ class LaneQueue:
 
 
 def partitions_of(batch: Batch[LaneItem]) -> set[int]:
+    """The partitions of what is in it; passes over items that stand singly."""
     return {run[-1].partition for run in runs_of(batch)}
 
 

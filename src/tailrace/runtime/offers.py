@@ -120,4 +120,4 @@ class DeadLetterSorting:
     """The dead-letter lane: it exports what nobody could decode, and filters everything else."""
 
     def sort(self, offer: Offer) -> Sorted:
-        return Sorted(Load.of(offer.undecodable), len(offer.records), ())
+        return Sorted(Load.of(offer.undecodable, loose=True), len(offer.records), ())

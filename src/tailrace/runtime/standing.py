@@ -196,9 +196,11 @@ class Standing:
             return Verdict.HELD
         taken = self._tried(place, offer).taken
         if self.queue.buffer.admit(taken.load):
+            self.queue.pressing = False
             place.enter(offer, taken, held=len(taken.load))
             return Verdict.TAKEN
         if len(self.queue.buffer):
+            self.queue.pressing = True
             return Verdict.HELD
         # It does not fit an empty buffer: waiting for room would be in vain, and reading the log needs no room.
         self._fall_behind(place, now_s)
@@ -245,8 +247,11 @@ class Standing:
         if cleared:
             place.step_back(cleared)
         place.mode = Mode.CATCHING_UP
+        # It reads the offer that had no room from the log: kept, it would be in memory for as long as the sink is down.
+        place.tried = None
 
     def _clear(self, place: Place) -> None:
+        place.tried = None
         cleared = self.queue.clear(place.partition)
         if cleared:
             place.step_back(cleared)

@@ -119,8 +119,12 @@ def catch_up_properties(events: EventsSettings) -> dict[str, Property]:
     return _fetch_properties(events, CATCH_UP_FETCH_KBYTES)
 
 
+def _response_bytes(events: EventsSettings) -> int:
+    return max(_FETCH_RESPONSE_BYTES, events.max_event_bytes + 64 * KIB)
+
+
 def _fetch_properties(events: EventsSettings, queue_kbytes: int) -> dict[str, Property]:
-    response_bytes = max(_FETCH_RESPONSE_BYTES, events.max_event_bytes + 64 * KIB)
+    response_bytes = _response_bytes(events)
     return {
         "queued.max.messages.kbytes": queue_kbytes,
         "fetch.max.bytes": response_bytes,
@@ -261,7 +265,8 @@ def _lane_lines(
         ),
         BudgetLine(
             f"{name}: log reader",
-            _reader_bytes(events, CATCH_UP_FETCH_KBYTES) + _read_bytes(batch),
+            _reader_bytes(events, CATCH_UP_FETCH_KBYTES)
+            + _read_bytes(events, batch, with_events=lane.content.mode.carries_content),
             f"{_reader_how(CATCH_UP_FETCH_KBYTES)}, {batch.records} events as records",
         ),
     ]
@@ -281,18 +286,18 @@ def _lane_lines(
 
 
 def _reader_bytes(events: EventsSettings, queue_kbytes: int) -> int:
-    response_bytes = int(str(_fetch_properties(events, queue_kbytes)["fetch.max.bytes"]))
-    return int(queue_kbytes * KIB * _FETCHED_FACTOR) + _BROKERS * response_bytes + _CONSUMER_BYTES
+    return int(queue_kbytes * KIB * _FETCHED_FACTOR) + _BROKERS * _response_bytes(events) + _CONSUMER_BYTES
 
 
-def _read_bytes(batch: BatchSettings) -> int:
-    """One read of the log, which waits in front of the buffer: each event's records, and the event itself for content.
+def _read_bytes(events: EventsSettings, batch: BatchSettings, *, with_events: bool) -> int:
+    """One read of the log, which waits in front of the buffer: the records of each event, and for content the event.
 
-    A read is a batch of events, of no more bytes than the reader has fetched ahead.
+    A read is a batch of events, of no more bytes than the reader may have fetched ahead. Three records of every event
+    are more than any stream yields, which leaves room for the few hundred bytes that a record adds to its event.
     """
-    copies = PROJECTIONS_PER_EVENT + 1
-    objects = PROJECTIONS_PER_EVENT * batch.records * _BUFFERED_RECORD_EXTRA_BYTES
-    return copies * CATCH_UP_FETCH_KBYTES * KIB + objects
+    fetched_bytes = CATCH_UP_FETCH_KBYTES * KIB + _BROKERS * _response_bytes(events)
+    copies = PROJECTIONS_PER_EVENT + with_events
+    return copies * fetched_bytes + PROJECTIONS_PER_EVENT * batch.records * _BUFFERED_RECORD_EXTRA_BYTES
 
 
 def _reader_how(queue_kbytes: int) -> str:

@@ -52,7 +52,7 @@ def test_what_a_sink_wants_and_how_it_may_behave_is_carried_over(tmp_path: Path)
     )
     assert (analytics.start_at, billing.start_at) == ("earliest", "latest")
     assert billing.max_resent_offsets == 500 + 3_000 + 200
-    assert (analytics.max_late_records, billing.max_late_records) == (1_000, 200)
+    assert (analytics.max_late_records, billing.max_late_records) == (2_500, 200)
     assert (analytics.may_drop, diagnostic.may_drop) == (False, True)
 
 

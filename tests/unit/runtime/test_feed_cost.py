@@ -149,6 +149,18 @@ class TestHeldOffers:
         assert feed.offer(held, 0.0) is Verdict.TAKEN
         assert feed._standing.places[0].tried is None
 
+    def test_a_lane_that_detaches_keeps_nothing_of_the_offer_that_had_no_room(self) -> None:
+        """Its sink may be down for hours, and the offer has the content of others' events with it."""
+        for revoked in (False, True):
+            feed, _ = full_lane()
+            assert feed.offer(offer(0, 100, 110), 0.0) is Verdict.HELD
+            assert feed._standing.places[0].tried is not None
+            if revoked:
+                feed.revoke([0])
+            else:
+                feed.detach(0, 0.0)
+            assert feed._standing.places[0].tried is None
+
 
 class TestGapBooks:
     def book(self, misses: int) -> GapBook:

@@ -17,7 +17,7 @@ from tailrace.runtime.lane import (
 from tailrace.runtime.retry import LONGEST_DELAY_S
 from tailrace.runtime.sink_port import Retriable
 from tests.unit.runtime.fakes import PROGRESS, FakeTopic, offer
-from tests.unit.runtime.stage import Scale, Stage, StagedLane
+from tests.unit.runtime.stage import Scale, Stage, StagedLane, feed_of
 
 BATCH = 10
 
@@ -237,3 +237,26 @@ class TestLingering:
         assert staged.feed.offer(offer(0, 40, 65), self.stage.clock.now_s()) is Verdict.TAKEN
         staged.turn(3)
         assert staged.sink.offsets(0) == list(range(40)), "and then it lingers again"
+
+    def test_what_no_offer_waits_for_any_more_lingers(self) -> None:
+        """An offer that is held while a batch is on its way has room when that has arrived: it waits for more like any
+        other, or full batches and small ones would take turns."""
+        staged = self.staged(40, capacity=60)
+        assert len(staged.feed.take(50, 10**9)) == 40
+        assert staged.feed.offer(offer(0, 40, 65), self.stage.clock.now_s()) is Verdict.HELD
+        staged.feed.acknowledge(40)
+        staged.feed.give_back()
+        assert staged.feed.waiting().pressing
+        assert staged.feed.offer(offer(0, 40, 65), self.stage.clock.now_s()) is Verdict.TAKEN
+        assert not staged.feed.waiting().pressing
+        staged.turn(3)
+        assert staged.sink.offsets(0) == []
+
+    def test_a_lane_that_is_too_far_ahead_of_its_cursors_lingers(self) -> None:
+        """Taking makes no room there: it waits for the ledger, which wants few large entries, not many small ones."""
+        feed = feed_of(capacity=1_000, max_ahead_records=50)
+        feed.begin(0, 0)
+        feed.attach(0, 1, 0, 0.0)
+        assert feed.offer(offer(0, 0, 50), 0.0) is Verdict.TAKEN
+        assert feed.offer(offer(0, 50, 60), 0.0) is Verdict.HELD
+        assert not feed.waiting().pressing
