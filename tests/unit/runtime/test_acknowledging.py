@@ -6,11 +6,13 @@ from dataclasses import replace
 import pytest
 
 from tailrace.domain.batch import LEAST_TOGETHER, column
-from tailrace.domain.kinds import OverflowPolicy
+from tailrace.domain.kinds import EventFamily, OverflowPolicy
+from tailrace.domain.load import Load
 from tailrace.domain.projected import ProjectedRecord
+from tailrace.domain.selection import Selection
 from tailrace.runtime.feed import Feed, Verdict
-from tailrace.runtime.offers import Offer
-from tests.unit.runtime.fakes import THREE, offer
+from tailrace.runtime.offers import DeadLetterSorting, Offer, RecordSorting
+from tests.unit.runtime.fakes import POISON, THREE, offer
 from tests.unit.runtime.stage import feed_of
 
 MANY = 2 * LEAST_TOGETHER
@@ -97,3 +99,23 @@ class TestPieces:
         assert batches == 5
         assert cursors(feed) == {0: 5_000}
         assert records.seen - collected <= 5_000 + 10 * batches, "once for the column of keys, and where batches end"
+
+
+class TestContent:
+    """Of content nothing stays in memory because something else of its offer has not left yet."""
+
+    def with_events(self) -> Offer:
+        made = offer(0, 0, MANY)
+        carrying = [record._replace(event=b"what was said") for record in made.records.items]
+        return replace(made, records=Load.of(carrying))
+
+    def test_records_with_their_events_stand_singly_and_others_stay_together(self) -> None:
+        chosen = Selection(families=frozenset({EventFamily("model")}))
+        for selection in (Selection(), chosen):
+            assert RecordSorting(selection).sort(self.with_events()).load.loose
+            assert not RecordSorting(selection, captures=False).sort(self.with_events()).load.loose
+            assert not RecordSorting(selection).sort(offer(0, 0, MANY)).load.loose
+
+    def test_letters_stand_singly(self) -> None:
+        """They have the raw event with them, whatever is made of it in the end."""
+        assert DeadLetterSorting().sort(offer(0, 0, MANY, POISON)).load.loose
