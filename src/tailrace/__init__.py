@@ -5,6 +5,7 @@ synchronous fan-out. The worker that carries events from Kafka is started with t
 """
 
 from tailrace.domain.authority import AUTHORITY, AuthorityBoundary
+from tailrace.domain.batch import Batch
 from tailrace.domain.buffer import BufferLimits, SinkBuffer
 from tailrace.domain.capture_gates import (
     CaptureGate,
@@ -105,6 +106,7 @@ __all__ = [
     "AllEvents",
     "ArchiveCursor",
     "AuthorityBoundary",
+    "Batch",
     "BufferLimits",
     "CaptureDecision",
     "CaptureFailed",

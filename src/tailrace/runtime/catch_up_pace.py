@@ -1,4 +1,4 @@
-"""How fast a lane may re-read the log beside lanes that are live: they keep nine tenths of their throughput."""
+"""How fast a lane may re-read the log beside lanes that are live: as far as that leaves them what they need."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
