@@ -1,27 +1,29 @@
 r"""What live lanes keep of their throughput beside a lane that catches up: both states in turn, within one run.
 
 Two runs after each other differ by what the machine has done meanwhile, up to a half here. In one run neighbouring
-periods are seconds apart, and otherwise alike. The late lane writes to a broker of its own, which is frozen and woken
-again: while it is frozen the lane waits for an answer, reads nothing and uses nothing. What that broker itself uses of
-the machine while it is awake counts against the lane.
+periods are seconds apart, and otherwise alike. The late lane is held back by a rule of the broker, which lets nobody
+write to its topic: then an export fails, the lane waits, tries again now and then, and reads nothing. Broker and
+worker are awake in both states, and what a late lane asks of both counts against it.
 
     |  start  |  alone  |  beside  |  beside  |  alone  |  …  until the live lanes have everything
-                   ----      ----       ----       ----       measured of each
+                   ----      ----       ----       ----       measured of each, once the worker says the state is there
                \______ a pair ____/ \_____ a pair _____/     each state comes first as often
 """
 
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
+from typing import Protocol
 
 from confluent_kafka import KafkaException
 
 from bench.backlog import Mix
 from bench.child import Child
-from bench.cluster import JVM
+from bench.closed_topic import close_topic, open_topic
+from bench.cluster import processor_of
 from bench.configuration import sink_ids
 from bench.contestants import TAILRACE, Course
 from bench.results import Refusal, Result, Row, provenance
@@ -30,29 +32,60 @@ from bench.topics import end_of, records_in, set_cursors, wait_for_records
 from bench.track import DRAIN_TIMEOUT_S, START_TIMEOUT_S, RunRefusedError, Track
 from bench.turns import SEED, Setting
 from tailrace.settings.checks import DEAD_LETTER_LANE_ID
-from tests.kafka.broker import KafkaBroker
 
 ALONE = "alone"
 BESIDE = "beside a lane that catches up"
 STATES = (ALONE, BESIDE)
 
-LATE_BROKER = {"broker.session.timeout.ms": "60000"}
-"""The tests' broker would fence itself, after five seconds in which it was frozen, and be of no use for a moment."""
+LATE_LANE = {"catch_up_max_events_per_s": 50_000}
+"""Five times the default, which can only cost the live lanes more: what has to protect them is the share of a busy
+worker's time that re-reading gets. Once they have nothing to do, a million events are caught up in a minute."""
 
 LATE_RECORDS_ALONE = 0.05
-"""Of what the late lane has in a period beside the others: more than that while its broker is frozen cannot be."""
+"""Of what the late lane has in a period beside the others: more than that while it is held back cannot be."""
+
+STATE_TIMEOUT_S = 30.0
+"""A lane that is let go tries again within five seconds, on a busy machine."""
 
 SETTLE_SHARE = 0.15
-"""Of a period, after a change of state: what was under way then is done, and the late lane is at it again."""
+"""Of a period, after a change of state: what was under way or waiting then is done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """In which state the late lane was, from when to when; in seconds since the epoch."""
+    """In which state the late lane was, from when to when in seconds since the epoch, and what the broker used then."""
 
     state: str
     begun_s: float
     ended_s: float
+    broker_s: float | None = None
+
+
+class Held(Protocol):
+    """A late lane that is held back and let go; either is so when the call returns."""
+
+    def hold(self) -> None: ...
+
+    def let_go(self) -> None: ...
+
+
+class LateLane:
+    """Lets nobody write to one sink's topic, or everybody, and waits until its worker says that it noticed."""
+
+    def __init__(self, child: Child, bootstrap: str, topic: str) -> None:
+        self._child = child
+        self._bootstrap = bootstrap
+        self._topic = topic
+        self._times_held = 0
+
+    def hold(self) -> None:
+        self._times_held += 1
+        close_topic(self._bootstrap, self._topic)
+        self._child.wait_for("sink failed", STATE_TIMEOUT_S, self._times_held)
+
+    def let_go(self) -> None:
+        open_topic(self._bootstrap, self._topic)
+        self._child.wait_for("sink recovered", STATE_TIMEOUT_S, self._times_held)
 
 
 def catch_up(setting: Setting) -> Result:
@@ -65,18 +98,19 @@ def catch_up(setting: Setting) -> Result:
     track.fill(Mix(one_record_each=True), live, SEED + 1)
     turns: list[list[Row]] = []
     refusals: list[Refusal] = []
-    with KafkaBroker(overrides=LATE_BROKER).with_envs(**JVM) as late:
-        for run in range(setting.turns):
-            label = f"catch-up {run + 1}/{setting.turns}"
-            try:
-                pairs = _run(track, late, boundary, live_events=live, states_in_turn=states(run), period_s=period_s)
-            except (RunRefusedError, SystemExit, KafkaException) as refusal:
-                refusals.append(Refusal(TAILRACE.name, "", str(refusal)))
-                print(f"{label}: does not count: {refusal}", flush=True)
-                continue
-            turns += pairs
-            told = [(row.variant, row.figures["healthy_events_per_s"]) for pair in pairs for row in pair]
-            print(f"{label}: " + ", ".join(f"{pace:,.0f} {state}" for state, pace in told), flush=True)
+    broker_s = processor_of(setting.kafka)
+    for run in range(setting.turns):
+        label = f"catch-up {run + 1}/{setting.turns}"
+        try:
+            measured = partial(_periods, states_in_turn=states(run), period_s=period_s, broker_s=broker_s)
+            pairs = _run(track, boundary, live, measured)
+        except (RunRefusedError, SystemExit, KafkaException) as refusal:
+            refusals.append(Refusal(TAILRACE.name, "", str(refusal)))
+            print(f"{label}: does not count: {refusal}", flush=True)
+            continue
+        turns += pairs
+        told = [(row.variant, row.figures["healthy_events_per_s"]) for pair in pairs for row in pair]
+        print(f"{label}: " + ", ".join(f"{pace:,.0f} {state}" for state, pace in told), flush=True)
     track.close()
     parameters = {
         "rows": [[TAILRACE.name, ALONE], [TAILRACE.name, BESIDE]],
@@ -91,33 +125,33 @@ def catch_up(setting: Setting) -> Result:
 
 def _run(
     track: Track,
-    late: KafkaBroker,
     boundary: Mapping[int, int],
-    *,
     live_events: int,
-    states_in_turn: Iterable[str],
-    period_s: float,
+    measured: Callable[[Held, Callable[[], bool]], list[Period]],
 ) -> list[list[Row]]:
     """The first two lanes start at the boundary, the third at the log's start. Raises RunRefusedError."""
     lanes = sink_ids(3)
-    course = track.course(lanes, {lanes[-1]: late})
+    course = track.course(lanes, {lanes[-1]: LATE_LANE})
     *healthy, behind = course.sink_topics
     try:
         for lane in (*lanes[:-1], DEAD_LETTER_LANE_ID):
             set_cursors(course.bootstrap, course.settings.cursor_group(lane), course.names.events, boundary)
         with track.started(TAILRACE, course) as child:
             child.wait_for(TAILRACE.begins, START_TIMEOUT_S)
-            time.sleep(period_s)
-            periods = _periods(late, states_in_turn, period_s, lambda: _all_there(child, course, healthy, live_events))
-            found_late = records_in(late.bootstrap, behind)
+            wait_for_records(child, course.bootstrap, dict.fromkeys(course.sink_topics, 1), START_TIMEOUT_S)
+            late = LateLane(child, course.bootstrap, behind)
+            periods = measured(late, lambda: _all_there(child, course, healthy, live_events))
+            found_late = records_in(course.bootstrap, behind)
             if found_late >= course.records - live_events:
                 raise RunRefusedError("the late lane was done before the others: its backlog is too small for this run")
-            wait_for_records(child, late.bootstrap, {behind: course.records}, DRAIN_TIMEOUT_S)
+            wait_for_records(child, course.bootstrap, {behind: course.records}, DRAIN_TIMEOUT_S)
             track.ended(TAILRACE, child)
         track.judge(TAILRACE, course, from_offsets=dict.fromkeys(healthy, boundary))
         written = [append_times_s(course.bootstrap, topic) for topic in healthy]
-        caught_up = append_times_s(late.bootstrap, behind)
+        caught_up = append_times_s(course.bootstrap, behind)
     finally:
+        # Whoever may not write to a topic may not remove it either.
+        open_topic(course.bootstrap, behind)
         track.remove(course)
     rows = [Row(TAILRACE.name, p.state, figures_of(p, child.cpu_at_s, written, caught_up)) for p in periods]
     if not rows:
@@ -139,39 +173,38 @@ def _all_there(child: Child, course: Course, healthy: Sequence[str], live_events
 
 
 def _periods(
-    late: KafkaBroker, states_in_turn: Iterable[str], period_s: float, done: Callable[[], bool]
+    late: Held,
+    done: Callable[[], bool],
+    *,
+    states_in_turn: Iterable[str],
+    period_s: float,
+    broker_s: Callable[[], float] | None,
 ) -> list[Period]:
-    """Whole pairs of periods, each of which was over before the live lanes had everything."""
+    """Whole pairs of periods, each of which was over before the live lanes had everything. The late lane is let go
+    before this returns."""
     periods: list[Period] = []
-    with _waking_at_the_end(late):
-        frozen = False
-        for state in states_in_turn:
-            if (state == ALONE) != frozen:
-                late.unpause() if frozen else late.pause()
-                frozen = not frozen
-            begun_s = time.time() + SETTLE_SHARE * period_s
-            time.sleep(period_s)
-            ended_s = time.time()
-            if done():
-                return periods[: len(periods) // 2 * 2]
-            periods.append(Period(state, begun_s, ended_s))
-    raise AssertionError("states never end")
+    held = False
+    for state in states_in_turn:
+        if (state == ALONE) != held:
+            late.let_go() if held else late.hold()
+            held = not held
+        time.sleep(SETTLE_SHARE * period_s)
+        begun_s, used_s = time.time(), broker_s() if broker_s else None
+        time.sleep(period_s)
+        ended_s = time.time()
+        spent_s = broker_s() - used_s if broker_s and used_s is not None else None
+        if done():
+            break
+        periods.append(Period(state, begun_s, ended_s, spent_s))
+    if held:
+        late.let_go()
+    return periods[: len(periods) // 2 * 2]
 
 
 def states(run: int) -> Iterator[str]:
     """In pairs, each of which begins as the one before ended; every other run begins the other way."""
     for pair in count(run):
         yield from STATES if pair % 2 == 0 else reversed(STATES)
-
-
-@contextmanager
-def _waking_at_the_end(late: KafkaBroker) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        late.reload()
-        if late.status == "paused":
-            late.unpause()
 
 
 def figures_of(
@@ -184,10 +217,13 @@ def figures_of(
     took_s = period.ended_s - period.begun_s
     live = sum(_between(times, period) for times in written) / len(written)
     spent_s = cpu_at_s(period.ended_s)[0] - cpu_at_s(period.begun_s)[0]
+    broker = {} if period.broker_s is None else {"broker_cores": period.broker_s / took_s}
     return {
         "healthy_events_per_s": live / took_s,
         "late_lane_events_per_s": _between(caught_up, period) / took_s,
         "cpu_us_per_event": spent_s / max(1.0, live) * 1e6,
+        "worker_cores": spent_s / took_s,
+        **broker,
     }
 
 

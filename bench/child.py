@@ -165,6 +165,11 @@ class Child:
             self._process.wait()
 
 
+def processor_s(pid: int) -> float:
+    """Processor seconds of a process and its descendants so far. OSError if it has ended."""
+    return sum(_cpu_s(process / "stat")[1] for process in _with_descendants(pid))
+
+
 def _with_descendants(pid: int) -> list[Path]:
     """The process, its children, theirs and so on, as they are now. OSError if it has ended itself."""
     process = Path(f"/proc/{pid}")

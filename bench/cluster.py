@@ -1,9 +1,12 @@
 """The Kafka that a measurement runs on: the one named by TAILRACE_TEST_BOOTSTRAP, or a broker of its own."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 
+from bench.child import processor_s
 from tests.kafka.broker import GivenCluster, Kafka, KafkaBroker
 
 JVM = {
@@ -22,3 +25,15 @@ def cluster() -> Iterator[Kafka]:
         return
     with KafkaBroker().with_envs(**JVM) as broker:
         yield broker
+
+
+def processor_of(kafka: Kafka) -> Callable[[], float] | None:
+    """Tells how many processor seconds a broker of our own has used so far; None if that cannot be seen from here."""
+    if not isinstance(kafka, KafkaBroker):
+        return None
+    kafka.reload()
+    container = kafka.get_wrapped_container()
+    pid: int = container.attrs["State"]["Pid"]
+    # An engine on another machine, or in one of its own, has processes that are not here, or numbers of others.
+    groups = Path(f"/proc/{pid}/cgroup")
+    return partial(processor_s, pid) if groups.exists() and container.id in groups.read_text() else None

@@ -79,12 +79,11 @@ def create_topics(kafka: Kafka, names: Names, sinks: tuple[str, ...]) -> None:
     kafka.create_topic(names.health, 1)
     kafka.create_topic(names.dead_letters, 1)
     for sink_id in sinks:
-        create_sink_topic(kafka, names.sink(sink_id))
-
-
-def create_sink_topic(kafka: Kafka, topic: str) -> None:
-    """A topic whose records carry the time at which the broker had them, and which nothing is ever removed from."""
-    kafka.create_topic(topic, PARTITIONS, message_timestamp_type="LogAppendTime", retention_ms=-1, retention_bytes=-1)
+        topic = names.sink(sink_id)
+        # Its records carry the time at which the broker had them, and nothing is ever removed from it.
+        kafka.create_topic(
+            topic, PARTITIONS, message_timestamp_type="LogAppendTime", retention_ms=-1, retention_bytes=-1
+        )
 
 
 def create_events_topic(kafka: Kafka, names: Names) -> None:

@@ -18,10 +18,7 @@ WORKER_BEGINS = "reading a partition"
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What one run is given: events to read, topics to write, and what is to be in them.
-
-    `elsewhere` has the addresses of those topics that are on another cluster than the events.
-    """
+    """What one run is given: events to read, topics to write, and what is to be in them."""
 
     bootstrap: str
     names: Names
@@ -32,14 +29,10 @@ class Course:
     records: int
     record_bytes: int
     folder: Path
-    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sink_topics(self) -> tuple[str, ...]:
         return tuple(self.names.sink(sink) for sink in self.sinks)
-
-    def cluster_of(self, topic: str) -> str:
-        return self.elsewhere.get(topic, self.bootstrap)
 
     @property
     def task(self) -> Task:

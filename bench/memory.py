@@ -24,12 +24,13 @@ from typing import Any
 
 from bench.backlog import Backlog, fill
 from bench.child import Child, python
+from bench.closed_topic import close_topic
 from bench.cluster import cluster
 from bench.configuration import SINK_IDS, Names, create_events_topic, create_topics, write
 from bench.results import Result, Row, provenance, save
 from bench.topics import Arrivals, arrivals, cursors, ranges, records_in
 from tailrace.settings import Settings
-from tests.kafka.broker import Kafka, KafkaBroker
+from tests.kafka.broker import Kafka
 
 MIB = 2**20
 
@@ -122,12 +123,8 @@ def _sinks(names: Names, stall: str) -> dict[str, dict[str, Any]]:
 
 def _stall(kafka: Kafka, names: Names, stall: str) -> None:
     if stall == "refused":
-        if not isinstance(kafka, KafkaBroker):
-            raise SystemExit("--stall refused sets rules on the broker; on a given cluster use missing or scripted")
         kafka.create_topic(names.sink(STALLED), 4)
-        # A topic with any rule is closed to whoever no rule names: reading stays allowed, writing is not.
-        rules = ("--allow-principal", "User:*", "--operation", "Read", "--operation", "Describe")
-        kafka.exec_tool("kafka-acls.sh", "--add", "--topic", names.sink(STALLED), *rules)
+        close_topic(kafka.bootstrap, names.sink(STALLED))
 
 
 def _printed_budget_bytes(file: Path) -> float:

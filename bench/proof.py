@@ -63,21 +63,19 @@ class Proof:
         """All records of all events, as bytes."""
         return self._expected((), as_bytes=True)
 
-    def refusal(self, sink_topic: str, from_offsets: Mapping[int, int], bootstrap: str | None = None) -> str | None:
+    def refusal(self, sink_topic: str, from_offsets: Mapping[int, int]) -> str | None:
         """What is wrong with a sink's topic; None if it holds exactly the records of the events from those offsets on.
 
-        A partition that is not named counts from its first event. `bootstrap` names the sink's cluster, if it is
-        another one than the events'.
+        A partition that is not named counts from its first event.
         """
-        bootstrap = bootstrap or self._bootstrap
         since = tuple(sorted(from_offsets.items()))
         expected = self._expected(since, as_bytes=True)
-        found = summary_of(_records(bootstrap, sink_topic))
+        found = summary_of(_records(self._bootstrap, sink_topic))
         if found == expected:
             return None
         if found.records != expected.records:
             return f"{sink_topic} holds {found.records} records instead of {expected.records}"
-        meaning = summary_of(_records(bootstrap, sink_topic), self._meaning)
+        meaning = summary_of(_records(self._bootstrap, sink_topic), self._meaning)
         if meaning.digest == self._expected(since, as_bytes=False).digest:
             return None
         return f"{sink_topic} holds {found.records} records, as expected, but not the expected ones"

@@ -77,6 +77,8 @@ CATCH_UP_COLUMNS = (
     Column("of alone", lambda r, who, v: format(r.ratio((who, v), (who, ALONE), "healthy_events_per_s"), ".2f")),
     Column("late lane, events/s", median_of("late_lane_events_per_s", ",.0f")),
     Column("CPU µs per live event", median_of(CPU, ".1f")),
+    Column("worker, cores", median_of("worker_cores", ".2f")),
+    Column("broker, cores", median_of("broker_cores", ".2f")),
 )
 
 MEMORY_COLUMNS = (

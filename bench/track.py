@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.backlog import Backlog, Mix, fill
 from bench.child import Child, Ended
-from bench.configuration import Names, create_events_topic, create_sink_topic, create_topics, sink_ids, write
+from bench.configuration import Names, create_events_topic, create_topics, sink_ids, write
 from bench.contestants import SCHEMAS, Contestant, Course
 from bench.measured import Run
 from bench.proof import Proof
@@ -80,15 +80,12 @@ class Track:
         finally:
             self.remove(course)
 
-    def course(self, sinks: tuple[str, ...], elsewhere: Mapping[str, Kafka] | None = None) -> Course:
-        """Fresh topics and a configuration for one run; `elsewhere` has the clusters of sinks that have one."""
+    def course(self, sinks: tuple[str, ...], of_sinks: Mapping[str, Mapping[str, Any]] | None = None) -> Course:
+        """Fresh topics and a configuration for one run; `of_sinks` has what of a sink is not as shipped."""
         self._runs += 1
         names = self._names.again(self._runs)
-        elsewhere = elsewhere or {}
-        create_topics(self._kafka, names, tuple(sink for sink in sinks if sink not in elsewhere))
-        for sink, kafka in elsewhere.items():
-            create_sink_topic(kafka, names.sink(sink))
-        config, settings = self._written(names, sinks, elsewhere)
+        create_topics(self._kafka, names, sinks)
+        config, settings = self._written(names, sinks, of_sinks or {})
         expected = self._proof.expected
         return Course(
             self._kafka.bootstrap,
@@ -100,13 +97,10 @@ class Track:
             expected.records,
             expected.value_bytes // max(1, expected.records),
             self._folder,
-            {names.sink(sink): kafka.bootstrap for sink, kafka in elsewhere.items()},
         )
 
     def remove(self, course: Course) -> None:
-        delete(course.bootstrap, [course.names.health, course.names.dead_letters])
-        for topic in course.sink_topics:
-            delete(course.cluster_of(topic), [topic])
+        delete(course.bootstrap, [course.names.health, course.names.dead_letters, *course.sink_topics])
 
     def close(self) -> None:
         delete(self._kafka.bootstrap, [self._names.events])
@@ -143,9 +137,9 @@ class Track:
                 raise RunRefusedError(f"{contestant.name} left {group} at {committed}, not at the log's end {ends}")
         for topic in course.sink_topics:
             if contestant.writes_the_records:
-                refusal = proof.refusal(topic, (from_offsets or {}).get(topic, {}), course.cluster_of(topic))
+                refusal = proof.refusal(topic, (from_offsets or {}).get(topic, {}))
             else:
-                found = records_in(course.cluster_of(topic), topic)
+                found = records_in(course.bootstrap, topic)
                 refusal = None if found == course.records else f"{topic} holds {found} records"
             if refusal is not None:
                 raise RunRefusedError(f"{contestant.name}: {refusal}")
@@ -172,12 +166,10 @@ class Track:
         )
 
     def _written(
-        self, names: Names, sinks: Sequence[str], elsewhere: Mapping[str, Kafka] = MappingProxyType({})
+        self, names: Names, sinks: Sequence[str], of_sinks: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
     ) -> tuple[Path, Settings]:
         file = self._folder / f"{names.run}.yaml"
-        keys: dict[str, dict[str, Any]] = {sink: {"kind": "durable_trace", "topic": names.sink(sink)} for sink in sinks}
-        for sink, kafka in elsewhere.items():
-            keys[sink]["kafka"] = {"bootstrap_servers": kafka.bootstrap}
+        keys = {sink: {"kind": "durable_trace", "topic": names.sink(sink), **of_sinks.get(sink, {})} for sink in sinks}
         return file, write(
             file, self._kafka, names, keys, {"memory_limit_bytes": MEMORY_LIMIT_BYTES}, events=self._events_settings
         )

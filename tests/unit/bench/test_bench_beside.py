@@ -1,6 +1,6 @@
 """Which state the late lane is in, and what is measured of a period."""
 
-from itertools import islice
+from itertools import count, islice
 
 import pytest
 
@@ -9,25 +9,19 @@ from bench.results import Row
 from bench.track import RunRefusedError
 
 
-class FrozenOrNot:
-    """A broker that remembers what was done to it."""
+class Remembering:
+    """A late lane that knows what was done to it."""
 
     def __init__(self) -> None:
-        self.status = "running"
-        self.done: list[str] = []
+        self.held = False
 
-    def reload(self) -> None:
-        """What is known is always true here."""
+    def hold(self) -> None:
+        assert not self.held
+        self.held = True
 
-    def pause(self) -> None:
-        assert self.status == "running"
-        self.status = "paused"
-        self.done.append("pause")
-
-    def unpause(self) -> None:
-        assert self.status == "paused"
-        self.status = "running"
-        self.done.append("unpause")
+    def let_go(self) -> None:
+        assert self.held
+        self.held = False
 
 
 def test_each_state_comes_first_as_often_and_next_to_the_other() -> None:
@@ -38,48 +32,47 @@ def test_each_state_comes_first_as_often_and_next_to_the_other() -> None:
 
 @pytest.mark.parametrize("run", [0, 1])
 @pytest.mark.parametrize("periods", range(6))
-def test_whole_pairs_that_were_over_in_time_count_and_the_late_broker_is_awake_at_the_end(
+def test_whole_pairs_that_were_over_in_time_count_and_the_late_lane_is_let_go_at_the_end(
     periods: int, run: int
 ) -> None:
-    broker = FrozenOrNot()
-    seen: list[str] = []
+    late = Remembering()
+    seen: list[bool] = []
 
     def done() -> bool:
-        seen.append(broker.status)
+        seen.append(late.held)
         return len(seen) > periods
 
-    found = _periods(broker, states(run), 0.0, done)  # type: ignore[arg-type] # what of it is used
+    clock = count()
+    found = _periods(late, done, states_in_turn=states(run), period_s=0.0, broker_s=lambda: 0.5 * next(clock))
     assert [period.state for period in found] == list(islice(states(run), periods // 2 * 2))
-    assert [{"paused": ALONE, "running": BESIDE}[status] for status in seen] == list(islice(states(run), periods + 1))
-    assert broker.status == "running"
+    assert all(period.broker_s == 0.5 for period in found)
+    assert [{True: ALONE, False: BESIDE}[held] for held in seen] == list(islice(states(run), periods + 1))
+    assert not late.held
 
 
-def test_a_broker_is_awake_after_a_failure_too() -> None:
-    """Whoever waits for the late lane next would wait for good."""
-    broker = FrozenOrNot()
-
-    def fails() -> bool:
-        raise SystemExit("the process under measurement ended")
-
-    with pytest.raises(SystemExit):
-        _periods(broker, states(0), 0.0, fails)  # type: ignore[arg-type] # what of it is used
-    assert broker.done == ["pause", "unpause"]
+def test_of_a_broker_that_cannot_be_looked_at_nothing_is_said() -> None:
+    ends = iter([False, False, True])
+    (alone, beside) = _periods(Remembering(), lambda: next(ends), states_in_turn=states(0), period_s=0.0, broker_s=None)
+    assert (alone.broker_s, beside.broker_s) == (None, None)
+    assert "broker_cores" not in figures_of(Period(ALONE, 0.0, 1.0), lambda _: (0.0, 0.0), [[0.5]], [])
 
 
 def test_figures_are_of_what_was_written_in_the_period() -> None:
     """Two live lanes, of which one has half as many; a processor that is busy a quarter of the time."""
     fast, slow, late = ([begun + step / per_s for step in range(200)] for begun, per_s in ((5, 8), (5, 4), (9, 2)))
-    figures = figures_of(Period(BESIDE, 10.0, 14.0), lambda at_s: (at_s / 4, 0.0), [fast, slow], late)
+    figures = figures_of(Period(BESIDE, 10.0, 14.0, 3.0), lambda at_s: (at_s / 4, 0.0), [fast, slow], late)
     assert figures == {
         "healthy_events_per_s": 6.0,
         "late_lane_events_per_s": 2.0,
         "cpu_us_per_event": pytest.approx(1e6 / 24),
+        "worker_cores": 0.25,
+        "broker_cores": 0.75,
     }
 
 
 @pytest.mark.parametrize(("alone", "beside"), [(0.0, 0.0), (900.0, 4_000.0)])
 def test_a_run_does_not_count_whose_late_lane_was_not_what_its_periods_say(alone: float, beside: float) -> None:
-    """Not at it beside the others, or at it while its broker was frozen."""
+    """Not at it beside the others, or at it while it was held back."""
     rows = [
         Row("tailrace", state, {"late_lane_events_per_s": pace})
         for state, pace in ((ALONE, 0.0), (BESIDE, 5_000.0), (BESIDE, beside), (ALONE, alone))
