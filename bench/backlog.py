@@ -18,7 +18,7 @@ from tailrace.adapters.event_producer import produce_events
 from tailrace.codec.framing import single_object_frame
 from tailrace.codec.schemas import SchemaStore
 from tailrace.runtime.clock import SystemClock
-from tailrace.settings import Settings
+from tailrace.settings import KafkaSettings, Settings
 from tailrace.synthetic import SyntheticEvent, SyntheticEvents
 
 POISON_RATE = 0.01
@@ -184,11 +184,12 @@ def fill(settings: Settings, events: int, seed: int, mix: Mix = DEMONSTRATION) -
     Many are made by several processes, each with runs of its own: one makes some five thousand a second.
     """
     if events < FILLED_BY_ONE:
-        return _filled(settings, events, seed * PARTS, mix)
+        return _filled(settings.kafka.bootstrap_servers, settings.events.topic, events, seed * PARTS, mix)
     shares = [events // PARTS + (part < events % PARTS) for part in range(PARTS)]
     # Spawned: a forked process would have the threads' locks of a client, and not the threads.
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
-        filling = [pool.submit(_filled, settings, share, seed * PARTS + part, mix) for part, share in enumerate(shares)]
+        where = (settings.kafka.bootstrap_servers, settings.events.topic)
+        filling = [pool.submit(_filled, *where, share, seed * PARTS + part, mix) for part, share in enumerate(shares)]
         filled = [part.result() for part in filling]
     return Backlog(
         sum(part.events for part in filled),
@@ -198,7 +199,7 @@ def fill(settings: Settings, events: int, seed: int, mix: Mix = DEMONSTRATION) -
     )
 
 
-def _filled(settings: Settings, events: int, seed: int, mix: Mix) -> Backlog:
+def _filled(bootstrap: str, topic: str, events: int, seed: int, mix: Mix) -> Backlog:
     backlog = Backlog()
     announced = 0
 
@@ -209,8 +210,8 @@ def _filled(settings: Settings, events: int, seed: int, mix: Mix) -> Backlog:
             print(f"  {sent} events sent", flush=True)
 
     produced = produce_events(
-        settings.kafka,
-        settings.events.topic,
+        KafkaSettings(bootstrap_servers=bootstrap),
+        topic,
         counted(islice(mix.events(seed), events), backlog),
         rate_per_s=None,
         clock=SystemClock(),
