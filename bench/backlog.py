@@ -210,7 +210,7 @@ def _filled(bootstrap: str, topic: str, events: int, seed: int, mix: Mix) -> Bac
             print(f"  {sent} events sent", flush=True)
 
     produced = produce_events(
-        KafkaSettings(bootstrap_servers=bootstrap),
+        KafkaSettings(bootstrap_servers=bootstrap),  # type: ignore[call-arg] # the rest has defaults
         topic,
         counted(islice(mix.events(seed), events), backlog),
         rate_per_s=None,

@@ -36,9 +36,9 @@ TINY = Size(
         "content captured": 300,
         "content-in-turn stretch": 90_000,
         "latency": 20_000,
-        "catch-up backlog": 20_000,
+        "catch-up backlog": 100_000,
         "catch-up live": 160_000,
-        "catch-up period ms": 300,
+        "catch-up period ms": 500,
     },
     everybody_everywhere=True,
 )
