@@ -3,7 +3,7 @@
 import pytest
 
 from tailrace.runtime.catch_up import CatchUp
-from tailrace.runtime.catch_up_pace import BURST_S, READING_SHARE, CatchUpPace, RateLimit, ShareLimit
+from tailrace.runtime.catch_up_pace import BURST_S, LEAST_S, READING_SHARE, CatchUpPace, RateLimit, ShareLimit
 from tailrace.runtime.intake import POLL_S
 from tailrace.runtime.pressure import BUSY_CORES, IDLE_SHARE, WINDOW_S, Pressure
 from tests.unit.runtime.fakes import PROGRESS, FakeClock, FakeProcessor, FakeProjector
@@ -68,6 +68,20 @@ def test_what_was_read_without_a_limit_is_not_owed_later() -> None:
     assert limit.allowance(10.0) == BURST
     limit.spend(EVENTS)
     assert limit.allowance(10.125) == 16
+
+
+def test_a_read_waits_until_it_is_worth_it() -> None:
+    """Who reads what is allowed as soon as it is, reads single events, and each costs as much as hundreds."""
+    limit = RateLimit(PER_S)
+    limit.spend(int(limit.allowance(0.0)))
+    looks = [number / 64 for number in range(1, 65)]  # two events come between two looks
+    taken = []
+    for at_s in looks:
+        if allowed := limit.allowance(at_s):
+            limit.spend(allowed)
+            taken.append(allowed)
+    assert taken == [8] * 16
+    assert PER_S * LEAST_S <= 8 < PER_S * LEAST_S + 2
 
 
 def test_less_than_an_event_a_second_reads_one_now_and_then() -> None:
