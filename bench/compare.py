@@ -85,7 +85,7 @@ FULL = Size(
         "content-in-turn stretch": 150_000,
         "latency": 150_000,
         "catch-up backlog": 1_000_000,
-        "catch-up live": 1_000_000,
+        "catch-up live": 1_500_000,
         "catch-up period ms": 2_000,
     },
     everybody_everywhere=True,
