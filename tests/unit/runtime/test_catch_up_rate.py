@@ -174,7 +174,7 @@ class TestShare:
         busy = Busy(lanes_behind)
         busy.works(WINDOW_S)
         used_s, reads = busy.processor.used_by_process_s, 0
-        for _ in range(3_000):
+        for _ in range(9_000):
             busy.works(ROUND_S)
             reads += busy.reads(read_s) > 0
         earned_s = READING_SHARE * (busy.processor.used_by_process_s - used_s) / lanes_behind
@@ -185,7 +185,7 @@ class TestShare:
         busy = Busy()
         busy.works(WINDOW_S)
         reads = 0
-        read_s, rounds = 1.5, 1_600
+        read_s, rounds = 1.5, 3_200
         for _ in range(rounds):
             busy.works(ROUND_S, cores=1.0)
             reads += busy.reads(read_s) > 0
