@@ -37,8 +37,8 @@ TINY = Size(
         "content-in-turn stretch": 90_000,
         "latency": 20_000,
         "catch-up backlog": 100_000,
-        "catch-up live": 300_000,
-        "catch-up period ms": 300,
+        "catch-up live": 700_000,
+        "catch-up period ms": 1_600,
     },
     everybody_everywhere=True,
 )

@@ -24,7 +24,7 @@ from typing import Any
 
 from bench.backlog import Backlog, fill
 from bench.child import Child, python
-from bench.closed_topic import close_topic
+from bench.closed_topic import close_topic, open_topic
 from bench.cluster import cluster
 from bench.configuration import SINK_IDS, Names, create_events_topic, create_topics, write
 from bench.results import Result, Row, provenance, save
@@ -96,6 +96,8 @@ def main() -> None:
             ended = child.end()
         finally:
             child.discard()
+            if arguments.stall == "refused":
+                open_topic(kafka.bootstrap, names.sink(STALLED))
         # The system's own peak is brought up to date now and then only, and can lie below what was seen.
         peak_bytes = max(ended.peak_rss_bytes, *(sample.rss_bytes for sample in child.samples))
         claims = _memory_claims(looks, budget_bytes, peak_bytes)
