@@ -10,9 +10,7 @@ from typing import Any, cast
 
 from confluent_kafka import Consumer, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._listoffsets import OffsetSpec
-from confluent_kafka.admin._resource import ResourceType
 from fastavro import parse_schema, schemaless_reader
 
 from bench.child import Child
@@ -111,15 +109,6 @@ def set_cursors(bootstrap: str, group: str, topic: str, offsets: Mapping[int, in
     """Commit offsets for a group without members, as a sink's cursors that somebody else left there."""
     with _consumer(bootstrap, group) as consumer:
         consumer.commit(offsets=[TopicPartition(topic, p, o) for p, o in offsets.items()], asynchronous=False)
-
-
-def set_topic(bootstrap: str, topic: str, name: str, value: str) -> None:
-    """Change one of a topic's settings."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})  # held until the answer is there
-    entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
-    change = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-    for answer in admin.incremental_alter_configs([change]).values():
-        answer.result(ANSWER_TIMEOUT_S)
 
 
 def delete(bootstrap: str, topics: Sequence[str]) -> None:
