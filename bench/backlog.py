@@ -88,7 +88,7 @@ class Mix:
         """An endless stream of them; the same seed gives the same bytes."""
         schemas = SchemaStore()
         expected = ExpectedRecords(schemas)
-        conversation = Conversation(schemas, self.content_bytes) if self.content_bytes else None
+        conversation = Conversation(schemas, self.content_bytes, seed) if self.content_bytes else None
         source = SyntheticEvents(seed=seed, active_runs=ACTIVE_RUNS, poison_rate=self.poison_rate, schemas=schemas)
         for event in source:
             if event.value is None or event.poison is not None:
@@ -104,12 +104,12 @@ DEMONSTRATION = Mix(poison_rate=POISON_RATE)
 class Conversation:
     """Puts a conversation into events, in the GenAI conventions' form: a different one of the same size in each."""
 
-    def __init__(self, schemas: SchemaStore, content_bytes: int) -> None:
+    def __init__(self, schemas: SchemaStore, content_bytes: int, seed: int) -> None:
         self._content_bytes = content_bytes
         self._frame = single_object_frame(schemas.agent_event)
         self._schema: Any = parse_schema(cast("Any", schemas.agent_event.json), named_schemas={})
         # Words at random, as text compresses: a repeated sentence would travel for nothing.
-        self._chance = Random(content_bytes)
+        self._chance = Random(f"{content_bytes} {seed}")
         self._text = " ".join(self._chance.choices(_WORDS, k=content_bytes)).encode()
         self._added = 0
 

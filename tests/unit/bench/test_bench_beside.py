@@ -4,7 +4,9 @@ from itertools import count, islice
 
 import pytest
 
-from bench.beside import ALONE, BESIDE, Period, _judge_states, _periods, figures_of, states
+from bench import beside
+from bench.beside import ALONE, BESIDE, LateLane, Period, _judge_states, _periods, figures_of, states
+from bench.child import Line
 from bench.results import Row
 from bench.track import RunRefusedError
 
@@ -55,6 +57,45 @@ def test_of_a_broker_that_cannot_be_looked_at_nothing_is_said() -> None:
     (alone, beside) = _periods(Remembering(), lambda: next(ends), states_in_turn=states(0), period_s=0.0, broker_s=None)
     assert (alone.broker_s, beside.broker_s) == (None, None)
     assert "broker_cores" not in figures_of(Period(ALONE, 0.0, 1.0), lambda _: (0.0, 0.0), [[0.5]], [])
+
+
+class Saying:
+    """A worker whose log says, of every event, that these sinks did."""
+
+    def __init__(self, *sinks: str) -> None:
+        self._sinks = sinks
+        self.asked: list[tuple[str, int]] = []
+
+    def wait_for(self, event: str, within_s: float, count: int = 1) -> list[Line]:
+        self.asked.append((event, count))
+        return [Line(0.0, 0.0, event, {"sink": sink}) for sink in self._sinks]
+
+
+@pytest.fixture
+def rules(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was done to a topic's rules."""
+    done: list[str] = []
+    monkeypatch.setattr(beside, "close_topic", lambda _, topic: done.append(f"close {topic}"))
+    monkeypatch.setattr(beside, "open_topic", lambda _, topic: done.append(f"open {topic}"))
+    monkeypatch.setattr(beside, "FEWER_ATTEMPTS_S", 0.0)
+    return done
+
+
+def test_a_late_lane_is_held_and_let_go_once_its_worker_says_so(rules: list[str]) -> None:
+    child = Saying("late")
+    late = LateLane(child, "", "late", "topic")  # type: ignore[arg-type] # what of it is used
+    for _ in range(2):
+        late.hold()
+        late.let_go()
+    assert rules == ["close topic", "open topic"] * 2
+    assert child.asked == [("sink failed", 1), ("sink recovered", 1), ("sink failed", 2), ("sink recovered", 2)]
+
+
+@pytest.mark.parametrize("sinks", [("live",), ("late", "live")])
+def test_a_live_sink_that_fails_makes_a_run_count_for_nothing(rules: list[str], sinks: tuple[str, ...]) -> None:
+    with pytest.raises(RunRefusedError, match="sink failed"):
+        LateLane(Saying(*sinks), "", "late", "topic").hold()  # type: ignore[arg-type] # what of it is used
+    assert rules == ["close topic"]
 
 
 def test_figures_are_of_what_was_written_in_the_period() -> None:
