@@ -27,7 +27,6 @@ class Course:
     settings: Settings
     events: int
     records: int
-    record_bytes: int
     folder: Path
 
     @property
@@ -83,7 +82,7 @@ def _with_projector(projector: str) -> Callable[[Course], Process]:
 
 
 def _null(course: Course) -> Process:
-    sizes = ("--events", course.events, "--records", course.records, "--value-bytes", course.record_bytes)
+    sizes = ("--events", course.events, "--records", course.records)
     return Process(python("bench.null_pipeline", "--config", str(course.config), *map(str, sizes)))
 
 

@@ -95,7 +95,6 @@ class Track:
             settings,
             sum(backlog.events for backlog in self._backlogs),
             expected.records,
-            expected.value_bytes // max(1, expected.records),
             self._folder,
         )
 
