@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 
 from tailrace.adapters.kafka_shipping import Arrived, CalledOff, Shipment, Shipper, ShippingOutcome, Stuck, Unwanted
-from tailrace.domain.batch import column
 from tailrace.domain.kinds import FailureKind
+from tailrace.domain.load import column
 from tailrace.domain.projected import ProjectedRecord, Undecodable
 from tailrace.runtime.clock import Deadline
 from tailrace.runtime.ports import Interrupt, RefusedRecord

@@ -32,6 +32,7 @@ from tailrace.codec.schemas import AGENT_EVENT, SchemaStore, record_tree
 from tailrace.domain.errors import SchemaInvalid
 from tailrace.domain.identifiers import IdentifierPolicy
 from tailrace.domain.projected import Projected, ProjectedRecord, ProjectorCounts, one_by_one
+from tailrace.domain.record_columns import AllProjected
 
 _REFUSALS: Final = (Unusual, LookupError, UnicodeDecodeError, WalkError, NameError)
 """How a function says that it cannot do with an event: LookupError past the end or in a table without that index.
@@ -164,6 +165,8 @@ class CompiledProjector:
         made = None if self.native is None else self.native.project(partition, offsets, values, self._max_event_bytes)
         if made is None:
             return one_by_one(self.project, partition, offsets, keys, values)
+        if isinstance(made, AllProjected):
+            return made
         return [
             self.project(partition, offsets[place], keys[place], values[place]) if records is None else records
             for place, records in enumerate(made)

@@ -3,10 +3,9 @@
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from operator import attrgetter
 from typing import Any, Generic, TypeVar, overload
 
-from tailrace.domain.load import NOTHING, Buffered, Load, Part, Sums
+from tailrace.domain.load import NOTHING, Buffered, Columnar, Load, Part, Sums
 
 T_co = TypeVar("T_co", bound=Buffered, covariant=True)
 T = TypeVar("T", bound=Buffered)
@@ -17,7 +16,7 @@ LEAST_TOGETHER = 64
 are ten for each of so many, and would be as much as the item itself for one alone."""
 
 
-class Batch(Sequence[T_co], Generic[T_co]):
+class Batch(Columnar[T_co], Generic[T_co]):
     """A sequence of items that is cut, counted and weighed without touching any; it equals a tuple of the same items.
 
     A slice takes as long as there are parts: one for each load of `LEAST_TOGETHER` items or more, and one for all that
@@ -189,11 +188,6 @@ class Parts(Generic[T]):
                 entry = entry.between(0, count)
             count -= len(entry) if isinstance(entry, Part) else 1
             yield entry
-
-
-def column(items: Sequence[T], name: str) -> Sequence[Any]:
-    """The attribute of that name of every item, in order; of a batch without a look at the items."""
-    return items.column(name) if isinstance(items, Batch) else list(map(attrgetter(name), items))
 
 
 def sums_of(item: Buffered) -> Sums:

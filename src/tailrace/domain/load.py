@@ -5,6 +5,7 @@ them by batches. Each look at a record that is not in the processor's cache any 
 so what lanes have to know of many at once is kept beside them, in columns.
 """
 
+from abc import abstractmethod
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ class Buffered(Protocol):
         """What the item counts against the byte bound; not negative."""
 
 
+T = TypeVar("T", bound=Buffered)
 T_co = TypeVar("T_co", bound=Buffered, covariant=True)
 
 Sums = tuple[int, int, int, int]
@@ -37,8 +39,20 @@ is offered."""
 
 NOTHING: Sums = (0, 0, 0, 0)
 
-_size_bytes = attrgetter("size_bytes")
-_preserved = attrgetter("terminal_preserved")
+
+class Columnar(Sequence[T_co], Generic[T_co]):
+    """A sequence that gives one attribute of all its items sooner than a look at each of them does."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def column(self, name: str) -> Sequence[Any]:
+        """The attribute of that name of every item, in order."""
+
+
+def column(items: Sequence[T], name: str) -> Sequence[Any]:
+    """The attribute of that name of every item, in order; without a look at the items where they are columnar."""
+    return items.column(name) if isinstance(items, Columnar) else list(map(attrgetter(name), items))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +75,9 @@ class Load(Generic[T_co]):
 
     @classmethod
     def of(cls, items: Sequence[T_co], *, loose: bool = False) -> "Load[T_co]":
-        """Weigh `items`; passes over all of them."""
-        sizes = list(map(_size_bytes, items))
-        preserved = list(map(_preserved, items))
+        """Weigh `items`; passes over all of them, unless they are columnar."""
+        sizes = column(items, "size_bytes")
+        preserved = column(items, "terminal_preserved")
         return cls(
             items,
             list(accumulate(sizes, initial=0)),
@@ -82,10 +96,10 @@ class Load(Generic[T_co]):
 
     def column(self, name: str) -> Sequence[Any]:
         """The attribute of that name of every item, in order; collected when it is asked for the first time."""
-        column = self._columns.get(name)
-        if column is None:
-            column = self._columns[name] = list(map(attrgetter(name), self.items))
-        return column
+        known = self._columns.get(name)
+        if known is None:
+            known = self._columns[name] = column(self.items, name)
+        return known
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from tailrace.domain.projected import Projected, Undecodable
+from tailrace.domain.record_columns import AllProjected
 from tailrace.runtime.offers import Offer
 from tailrace.runtime.ports import Fetched, Projector
 
@@ -40,16 +41,20 @@ def cut(fetched: Fetched, projected: Sequence[Projected], size: OfferSize) -> It
         return
     ends = [*fetched.events.offsets[1:], fetched.to_offset]
     from_offset, first = fetched.from_offset, 0
-    for last in _cuts(projected, size):
+    for last in _cuts(projected, whole, size):
         newest = max(fetched.events.timestamps_ms[first:last])
         yield Offer.of(fetched.partition, from_offset, ends[last - 1], newest, projected[first:last])
         from_offset, first = ends[last - 1], last
 
 
-def _cuts(projected: Sequence[Projected], size: OfferSize) -> Iterator[int]:
-    """Where each offer ends, as places in `projected`."""
-    records = list(accumulate([1 if isinstance(made, Undecodable) else len(made) for made in projected], initial=0))
-    sizes = list(accumulate([_size_bytes(made) for made in projected], initial=0))
+def _cuts(projected: Sequence[Projected], whole: Offer, size: OfferSize) -> Iterator[int]:
+    """Where each offer ends, as places in `projected`, which is `whole` by events."""
+    if isinstance(projected, AllProjected):
+        records = projected.records_before
+        sizes = [whole.records.bytes_before[place] for place in records]
+    else:
+        records = list(accumulate([1 if isinstance(made, Undecodable) else len(made) for made in projected], initial=0))
+        sizes = list(accumulate([_size_bytes(made) for made in projected], initial=0))
     first = 0
     while first < len(projected):
         by_records = bisect_right(records, records[first] + size.records) - 1

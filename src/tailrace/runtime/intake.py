@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tailrace.domain.projected import Projected, ProjectorCounts, Undecodable
+from tailrace.domain.record_columns import AllProjected
 from tailrace.runtime.assignment import Assignment
 from tailrace.runtime.clock import Clock, Deadline
 from tailrace.runtime.cutting import OfferSize, cut, project_all
@@ -145,7 +146,9 @@ class Intake:
         """
         partition, offsets = fetched.partition, fetched.events.offsets
         seen = 0
-        for place in [place for place, made in enumerate(projected) if isinstance(made, Undecodable)]:
+        none = isinstance(projected, AllProjected)
+        bad = [] if none else [place for place, made in enumerate(projected) if isinstance(made, Undecodable)]
+        for place in bad:
             if place > seen:
                 self._poison.note(partition, offsets[seen], undecodable=False)
             if self._poison.note(partition, offsets[place], undecodable=True):

@@ -9,6 +9,7 @@ from typing import Protocol, cast
 
 from tailrace.domain.load import Load
 from tailrace.domain.projected import LaneItem, Projected, ProjectedRecord, Undecodable
+from tailrace.domain.record_columns import AllProjected
 from tailrace.domain.selection import Selection
 
 _offset = attrgetter("offset")
@@ -34,6 +35,8 @@ class Offer:
         cls, partition: int, from_offset: int, to_offset: int, newest_timestamp_ms: int, projected: Sequence[Projected]
     ) -> "Offer":
         """An offer of what a projector made of the events, in their order."""
+        if isinstance(projected, AllProjected):
+            return cls(partition, from_offset, to_offset, newest_timestamp_ms, Load.of(projected.records), ())
         undecodable = [made for made in projected if isinstance(made, Undecodable)]
         decoded = [made for made in projected if isinstance(made, tuple)] if undecodable else projected
         records = list(chain.from_iterable(cast("Sequence[tuple[ProjectedRecord, ...]]", decoded)))

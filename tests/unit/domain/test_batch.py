@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from tailrace.domain.batch import LEAST_TOGETHER, Batch, Parts, column
+from tailrace.domain.batch import LEAST_TOGETHER, Batch, Parts
 from tailrace.domain.buffer import BufferLimits, SinkBuffer
 from tailrace.domain.kinds import OverflowPolicy
-from tailrace.domain.load import Load, Part, Sums
+from tailrace.domain.load import Load, Part, Sums, column
 
 
 @dataclass(frozen=True)

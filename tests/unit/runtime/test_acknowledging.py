@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from tailrace.domain.batch import LEAST_TOGETHER, column
+from tailrace.domain.batch import LEAST_TOGETHER
 from tailrace.domain.kinds import EventFamily, OverflowPolicy
-from tailrace.domain.load import Load
+from tailrace.domain.load import Load, column
 from tailrace.domain.projected import ProjectedRecord
 from tailrace.domain.selection import Selection
 from tailrace.runtime.feed import Feed, Verdict

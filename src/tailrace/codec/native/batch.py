@@ -1,14 +1,13 @@
 """Projects batches of events by the kernel, and makes records of what it wrote. Needs numba.
 
 What the kernel gives is columns of numbers and one stretch of bytes. Making Python's objects of them takes longer than
-the kernel does, so that is done by columns, too: the loops are those of `map` and `zip`.
+the kernel does, so records stay columns until somebody looks at one (`domain/record_columns.py`).
 """
 
 import threading
-from collections.abc import Callable, Sequence
-from functools import partial
-from itertools import repeat
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from tailrace.codec.reference_walker import RecordStep
 from tailrace.codec.schema_tree import Record
 from tailrace.domain.identifiers import IDENTIFIER_CHARACTERS, IdentifierPolicy
 from tailrace.domain.projected import ProjectedRecord
+from tailrace.domain.record_columns import AllProjected, Fields, Numbered, RecordColumns
 
 Projections = tuple[ProjectedRecord, ...]
 
@@ -39,8 +39,6 @@ FACTS: Final = frozenset({*_DECIDING, "event_family", "event_seq", "cost"})
 
 _BYTES_OFFSET: Final = bytes.__basicsize__ - 1
 """Where the bytes of a `bytes` begin, behind its id: CPython puts them last, with a zero behind them."""
-
-_new_record: Final[Callable[[Any], ProjectedRecord]] = partial(tuple.__new__, ProjectedRecord)
 
 
 class NativeProjection:
@@ -110,17 +108,22 @@ class NativeProjection:
 
     def project(
         self, partition: int, offsets: Sequence[int], values: Sequence[bytes], max_event_bytes: int
-    ) -> list[Projections | None]:
+    ) -> AllProjected | list[Projections | None]:
         """The records of each event; None for an event that has to be projected elsewhere, whatever the reason."""
-        out: list[Projections | None] = []
+        made = _Made()
         for first in range(0, len(values), EVENTS_AT_ONCE):
             last = first + EVENTS_AT_ONCE
-            out += self._project(partition, offsets[first:last], values[first:last], max_event_bytes)
-        return out
+            self._project(made, partition, offsets[first:last], values[first:last], max_event_bytes)
+        records = RecordColumns(partition, self._fields(made))
+        if all(made.counts):
+            return AllProjected(records, made.counts)
+        each = iter(records)
+        return [tuple([next(each) for _ in range(count)]) if count else None for count in made.counts]
 
     def _project(
-        self, partition: int, offsets: Sequence[int], values: Sequence[bytes], max_event_bytes: int
-    ) -> list[Projections | None]:
+        self, made: "_Made", partition: int, offsets: Sequence[int], values: Sequence[bytes], max_event_bytes: int
+    ) -> None:
+        """Add to `made` what these events give."""
         size = len(values)
         addresses = np.fromiter(map(id, values), np.int64, size) + _BYTES_OFFSET
         batch = (addresses, np.fromiter(map(len, values), np.int64, size), np.array(offsets, np.int64))
@@ -129,9 +132,8 @@ class NativeProjection:
         written = self._room()
         events = np.empty((size, 6), np.int64)
         records = np.empty((3 * size, 4), np.int64)
-        out: list[Projections | None] = []
-        while len(out) < size:
-            begin = len(out)
+        begin = 0
+        while begin < size:
             end, rows, filled = kernel.project(
                 batch,
                 begin,
@@ -144,49 +146,31 @@ class NativeProjection:
                 records,
             )
             counts, *columns = events[begin:end].T.tolist()
-            sources = _Sources(partition, offsets[begin:end], values[begin:end], *columns)
-            out += self._made(counts, sources, records[:rows].T.tolist(), written[:filled].tobytes())
-        return out
+            made.add(
+                counts,
+                _Sources(offsets[begin:end], values[begin:end], *columns),
+                records[:rows].T.tolist(),
+                written[:filled].tobytes(),
+            )
+            begin = end
 
-    def _made(
-        self, counts: Sequence[int], sources: "_Sources", rows: Sequence[Sequence[int]], stretch: bytes
-    ) -> Sequence[Projections | None]:
-        """The records of each event; `counts` says how many, 0 for one that was refused."""
-        if min(counts) == 1 == max(counts):
-            return list(zip(self._records(sources, rows, stretch), strict=True))
-        owners = [number for number, count in enumerate(counts) for _ in range(count)]
-        made = iter(self._records(sources.of(owners), rows, stretch))
-        return [tuple([next(made) for _ in range(count)]) if count else None for count in counts]
-
-    def _records(self, sources: "_Sources", rows: Sequence[Sequence[int]], stretch: bytes) -> list[ProjectedRecord]:
-        """A record for each row, out of its bytes in the stretch and of the event in the same place."""
-        first, last, plans, prefixes = rows
-        partition, offsets, values, run_first, run_last, agent_first, agent_last, families = sources
-        keys = [value[begin:end] for value, begin, end in zip(values, run_first, run_last, strict=True)]
-        agents = [value[begin:end] for value, begin, end in zip(values, agent_first, agent_last, strict=True)]
-        made = [stretch[begin:end] for begin, end in zip(first, last, strict=True)]
-        columns = zip(
-            repeat(partition),
-            offsets,
-            map(self._kinds.__getitem__, plans),
-            map(self._preserved.__getitem__, plans),
-            map(bytes.decode, keys),
-            map(self._families.__getitem__, families),
-            map(bytes.decode, agents),
-            keys,
-            made,
-            prefixes,
-            map(int.__add__, map(len, keys), map(len, made)),
-            repeat(None),
-            strict=False,
+    def _fields(self, made: "_Made") -> Fields:
+        return Fields(
+            offsets=made.offsets,
+            kinds=Numbered(made.plans, self._kinds),
+            preserved=list(map(self._preserved.__getitem__, made.plans)),
+            families=Numbered(made.families, self._families),
+            keys=made.keys,
+            agents=made.agents,
+            values=made.values,
+            prefix_bytes=made.prefix_bytes,
+            size_bytes=list(map(int.__add__, map(len, made.keys), map(len, made.values))),
         )
-        return list(map(_new_record, columns))
 
 
 class _Sources(NamedTuple):
     """The events that records are made of, as columns: where run and agent id stand in each, and its family."""
 
-    partition: int
     offsets: Sequence[int]
     values: Sequence[bytes]
     run_first: Sequence[int]
@@ -197,9 +181,44 @@ class _Sources(NamedTuple):
 
     def of(self, owners: Sequence[int]) -> "_Sources":
         """The columns with one place for each of these."""
-        partition, offsets, values, *columns = self
+        offsets, values, *columns = self
         spans = [[column[owner] for owner in owners] for column in columns]
-        return _Sources(partition, [offsets[owner] for owner in owners], [values[owner] for owner in owners], *spans)
+        return _Sources([offsets[owner] for owner in owners], [values[owner] for owner in owners], *spans)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What the kernel has made so far: how many records of each event, and the records' columns."""
+
+    counts: list[int] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+    plans: list[int] = field(default_factory=list)
+    families: list[int] = field(default_factory=list)
+    keys: list[bytes] = field(default_factory=list)
+    agents: list[bytes] = field(default_factory=list)
+    values: list[bytes] = field(default_factory=list)
+    prefix_bytes: list[int] = field(default_factory=list)
+
+    def add(self, counts: Sequence[int], sources: _Sources, rows: Sequence[Sequence[int]], stretch: bytes) -> None:
+        """Add a record for each row, out of its bytes in the stretch and of its event.
+
+        `counts` says how many rows each event has; none if it was refused.
+        """
+        if not min(counts) == 1 == max(counts):
+            sources = sources.of([number for number, count in enumerate(counts) for _ in range(count)])
+        first, last, plans, prefixes = rows
+        values = sources.values
+        keys = zip(values, sources.run_first, sources.run_last, strict=True)
+        agents = zip(values, sources.agent_first, sources.agent_last, strict=True)
+        self.counts.extend(counts)
+        self.offsets.extend(sources.offsets)
+        self.plans.extend(plans)
+        self.families.extend(sources.families)
+        # Cut out of the events and the stretch, and not kept as places in them: an event may carry a conversation.
+        self.keys.extend([value[begin:end] for value, begin, end in keys])
+        self.agents.extend([value[begin:end] for value, begin, end in agents])
+        self.values.extend([stretch[begin:end] for begin, end in zip(first, last, strict=True)])
+        self.prefix_bytes.extend(prefixes)
 
 
 def _classes() -> NDArray[np.uint8]:

@@ -19,6 +19,7 @@ from tailrace.codec.reference_walker import RecordStep
 from tailrace.codec.schema_tree import Record
 from tailrace.domain.identifiers import IdentifierPolicy
 from tailrace.domain.projected import ProjectedRecord
+from tailrace.domain.record_columns import AllProjected
 
 if TYPE_CHECKING:
     from tailrace.codec.native.batch import NativeProjection
@@ -84,7 +85,7 @@ class NativeTier:
 
     def project(
         self, partition: int, offsets: Sequence[int], values: Sequence[bytes | None], max_event_bytes: int
-    ) -> list[Projections | None] | None:
+    ) -> AllProjected | list[Projections | None] | None:
         """The records of each event, None for one that is to be projected elsewhere; None for all while not ready."""
         ready = self._ready
         # Without a value there is no frame, either.
@@ -94,10 +95,12 @@ class NativeTier:
         if len(ready) == 1:
             (only,) = ready.values()
             return only.project(partition, offsets, there, max_event_bytes)
-        out: list[Projections | None] = [None] * len(there)
         by_frame: dict[bytes, list[int]] = {}
         for place, value in enumerate(there):
             by_frame.setdefault(frame_of(value), []).append(place)
+        if len(by_frame) == 1 and (alone := ready.get(next(iter(by_frame)))) is not None:
+            return alone.project(partition, offsets, there, max_event_bytes)
+        out: list[Projections | None] = [None] * len(there)
         for frame, places in by_frame.items():
             projection = ready.get(frame)
             if projection is not None:
