@@ -2,8 +2,8 @@
 
 What it writes was made before the clock starts: the records of the first events, over and over. Events cut to the size
 of a record would be cheaper than any pipeline can have it, since they compress better: 129 bytes a record in the sinks'
-topics, where the records themselves take 139, and 1.08 times as many events a second [measured: medians of six paired
-runs, three sinks, records of 526 bytes].
+topics, where the records themselves take 139, and 1.06 times as many events a second [measured: median of five paired
+runs from 0.94 to 1.12, three sinks, records of 526 bytes].
 
 What this costs no pipeline on these clients can save, so a worker's figures are quoted as multiples of it. It does not
 decode, project, buffer, account, commit, or wait for acknowledgements between batches. What is left is done as cheaply

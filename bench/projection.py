@@ -22,6 +22,7 @@ from tailrace.codec.compiled_projector import CompiledProjector
 from tailrace.codec.reference_projector import ReferenceProjector
 from tailrace.codec.schemas import SchemaStore
 from tailrace.domain.projected import Projected
+from tailrace.runtime.offers import Offer
 from tailrace.runtime.ports import Projector
 from tailrace.synthetic import SyntheticEvents
 
@@ -115,8 +116,12 @@ def _projected(projector: Projector, values: Sequence[bytes]) -> Sequence[Projec
 
 
 def _projecting(projector: Projector, values: Sequence[bytes]) -> Callable[[], None]:
+    """From bytes to what lanes take: records weighed, their keys and values each as one list."""
+
     def run() -> None:
-        _projected(projector, values)
+        records = Offer.of(3, FIRST_OFFSET, FIRST_OFFSET + len(values), 0, _projected(projector, values)).records
+        records.column("key")
+        records.column("value")
 
     return run
 

@@ -136,7 +136,7 @@ class Parts(Generic[T]):
             if _stays_together(part):
                 self._entries.appendleft(part)
             else:
-                self._entries.extendleft(reversed(part.items))
+                self._entries.extendleft(reversed(list(part.items)))
             self._len += len(part)
 
     def pop(self, count: int) -> Batch[T]:

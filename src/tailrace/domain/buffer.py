@@ -215,11 +215,13 @@ class SinkBuffer(Generic[T]):
             progress and self._progress + progress > self._progress_share
         ):
             return False
-        if not records or (len(self) == 0 and self._is_one_event(items)):
+        if not records:
             return True
-        return self._bytes + size <= self._capacity_bytes and not (
+        fits = self._bytes + size <= self._capacity_bytes and not (
             progress and self._progress_bytes + progress_bytes > self._progress_share_bytes
         )
+        # Asked last: it looks at items, which may have to be made for it.
+        return fits or (len(self) == 0 and self._is_one_event(items))
 
     def _sacrifice_for(self, item: T, sums: Sums) -> OfferOutcome[T]:
         sacrificed: list[T] = []
@@ -245,7 +247,7 @@ class SinkBuffer(Generic[T]):
         if len(items) <= 1 or self._event_key is None:
             return len(items) <= 1
         key = self._event_key(items[0])
-        return all(self._event_key(item) == key for item in items)
+        return all(self._event_key(items[place]) == key for place in range(1, len(items)))
 
     # ----------------------------------------------------------------------------------------------- the sums
 

@@ -120,7 +120,7 @@ class Part(Generic[T_co]):
 
     @property
     def items(self) -> Sequence[T_co]:
-        """The items themselves; passes over them."""
+        """The items themselves; passes over them, and of columnar ones makes each whenever it is asked."""
         return self.load.items[self.first : self.end]
 
     @property

@@ -25,8 +25,8 @@ class ProjectedRecord(NamedTuple):
     get it: what a sink's own tail is made from, by the lane that sends it (docs/PRIVACY.md, The way of a prompt).
     Nothing that takes `value` alone ever meets content.
 
-    A tuple and no dataclass: one is made per event at least, on the one thread that everything waits for, and this
-    takes a third of the time of a frozen dataclass [measured].
+    A tuple and no dataclass: without machine code (`domain/record_columns.py`) one is made per event at least, on the
+    one thread that everything waits for, and this takes a third of the time of a frozen dataclass [measured].
     """
 
     partition: int

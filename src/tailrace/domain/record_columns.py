@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
+from operator import attrgetter, eq
 from typing import Any, Final, overload
 
 from tailrace.domain.load import Columnar
@@ -48,6 +49,9 @@ class Fields:
     prefix_bytes: Sequence[int]
     size_bytes: Sequence[int]
 
+    def __len__(self) -> int:
+        return len(self.values)
+
     def __getitem__(self, cut: slice) -> "Fields":
         return Fields(
             self.offsets[cut],
@@ -63,7 +67,7 @@ class Fields:
 
 
 _COLUMNS: Final[Mapping[str, Callable[[int, Fields], Sequence[Any]]]] = {
-    "partition": lambda partition, fields: [partition] * len(fields.values),
+    "partition": lambda partition, fields: [partition] * len(fields),
     "offset": lambda _, fields: fields.offsets,
     "kind": lambda _, fields: fields.kinds.column(),
     "terminal_preserved": lambda _, fields: fields.preserved,
@@ -74,7 +78,7 @@ _COLUMNS: Final[Mapping[str, Callable[[int, Fields], Sequence[Any]]]] = {
     "value": lambda _, fields: fields.values,
     "prefix_bytes": lambda _, fields: fields.prefix_bytes,
     "size_bytes": lambda _, fields: fields.size_bytes,
-    "event": lambda _, fields: [None] * len(fields.values),
+    "event": lambda _, fields: [None] * len(fields),
 }
 """Every field of a record by its name."""
 
@@ -83,18 +87,19 @@ class RecordColumns(Columnar[ProjectedRecord]):
     """A sequence of records; it equals a list or tuple of the same ones.
 
     A single one is made each time it is asked for. Whoever passes over all of them makes all, once: from then on they
-    are kept. Nothing in it changes otherwise. Any thread may read it; two at the same moment may make the same twice.
+    are kept instead of the fields. Nothing in it changes otherwise. Any thread may read it; two that pass over it at
+    the same moment may both make them.
     """
 
-    __slots__ = ("_fields", "_made", "_partition")
+    __slots__ = ("_held", "_partition")
 
     def __init__(self, partition: int, fields: Fields) -> None:
         self._partition = partition
-        self._fields = fields
-        self._made: list[ProjectedRecord] | None = None
+        # Replaced as a whole, so that readers need no lock.
+        self._held: Fields | list[ProjectedRecord] = fields
 
     def __len__(self) -> int:
-        return len(self._fields.values)
+        return len(self._held)
 
     def __iter__(self) -> Iterator[ProjectedRecord]:
         return iter(self._all())
@@ -105,17 +110,16 @@ class RecordColumns(Columnar[ProjectedRecord]):
     def __getitem__(self, place: slice) -> Sequence[ProjectedRecord]: ...
 
     def __getitem__(self, place: int | slice) -> ProjectedRecord | Sequence[ProjectedRecord]:
-        if self._made is not None:
-            return self._made[place]
+        held = self._held
+        if isinstance(held, list):
+            return held[place]
         if isinstance(place, slice):
-            return RecordColumns(self._partition, self._fields[place])
-        index = range(len(self))[place]
-        return _records(self._partition, self._fields[index : index + 1])[0]
+            return RecordColumns(self._partition, held[place])
+        index = range(len(held))[place]
+        return _records(self._partition, held[index : index + 1])[0]
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, RecordColumns | list | tuple):
-            return NotImplemented
-        return len(self) == len(other) and all(one == another for one, another in zip(self, other, strict=True))
+        return isinstance(other, RecordColumns | list | tuple) and _same(self, other)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -124,13 +128,16 @@ class RecordColumns(Columnar[ProjectedRecord]):
 
     def column(self, name: str) -> Sequence[Any]:
         """The attribute of that name of every record, in order. AttributeError if records have none."""
-        give = _COLUMNS.get(name)
-        return [getattr(record, name) for record in self] if give is None else give(self._partition, self._fields)
+        held, give = self._held, _COLUMNS.get(name)
+        if isinstance(held, list) or give is None:
+            return list(map(attrgetter(name), self))
+        return give(self._partition, held)
 
     def _all(self) -> list[ProjectedRecord]:
-        if self._made is None:
-            self._made = _records(self._partition, self._fields)
-        return self._made
+        held = self._held
+        if not isinstance(held, list):
+            held = self._held = _records(self._partition, held)
+        return held
 
 
 def _records(partition: int, fields: Fields) -> list[ProjectedRecord]:
@@ -174,9 +181,7 @@ class AllProjected(Sequence[tuple[ProjectedRecord, ...]]):
         return (tuple([next(made) for _ in range(count)]) for count in self.counts)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, AllProjected | list | tuple):
-            return NotImplemented
-        return len(self) == len(other) and all(one == another for one, another in zip(self, other, strict=True))
+        return isinstance(other, AllProjected | list | tuple) and _same(self, other)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -187,3 +192,7 @@ class AllProjected(Sequence[tuple[ProjectedRecord, ...]]):
     def records_before(self) -> Sequence[int]:
         """For each event, and for the end, how many records come before it."""
         return self._before
+
+
+def _same(one: Sequence[Any], another: Sequence[Any]) -> bool:
+    return len(one) == len(another) and all(map(eq, one, another))

@@ -7,7 +7,7 @@ from itertools import chain
 from operator import attrgetter
 from typing import Protocol, cast
 
-from tailrace.domain.load import Load
+from tailrace.domain.load import Columnar, Load
 from tailrace.domain.projected import LaneItem, Projected, ProjectedRecord, Undecodable
 from tailrace.domain.record_columns import AllProjected
 from tailrace.domain.selection import Selection
@@ -36,7 +36,7 @@ class Offer:
     ) -> "Offer":
         """An offer of what a projector made of the events, in their order."""
         if isinstance(projected, AllProjected):
-            return cls(partition, from_offset, to_offset, newest_timestamp_ms, Load.of(projected.records), ())
+            return cls(partition, from_offset, to_offset, newest_timestamp_ms, Load.of(projected.records), [])
         undecodable = [made for made in projected if isinstance(made, Undecodable)]
         decoded = [made for made in projected if isinstance(made, tuple)] if undecodable else projected
         records = list(chain.from_iterable(cast("Sequence[tuple[ProjectedRecord, ...]]", decoded)))
@@ -50,8 +50,11 @@ class Offer:
     @property
     def events_end(self) -> int | None:
         """One past the last event; None if it holds none."""
-        last: list[LaneItem] = [*self.records.items[-1:], *self.undecodable[-1:]]
-        return max([item.offset for item in last]) + 1 if last else None
+        items = self.records.items
+        last = [event.offset for event in self.undecodable[-1:]]
+        if len(items):
+            last.append(items.column("offset")[-1] if isinstance(items, Columnar) else items[-1].offset)
+        return max(last) + 1 if last else None
 
     def at(self, position: int) -> "Offer":
         """The part of it at `position` and above; the bounds stay as they are."""

@@ -16,6 +16,7 @@ from tailrace.codec.native.walk_program import NotNative
 from tailrace.codec.reference_projector import DEFAULT_MAX_EVENT_BYTES
 from tailrace.domain.identifiers import IDENTIFIER_CHARACTERS, IdentifierPolicy, RefTreatment
 from tailrace.domain.projected import Projected, Undecodable
+from tailrace.domain.record_columns import AllProjected
 from tailrace.synthetic import SyntheticEvents
 from tests.unit.codec.spelling import MUTATIONS
 from tests.unit.codec.written import COST, MINIMAL, USAGE, Event, frame, framed, schema_json, store, store_with, write
@@ -67,6 +68,21 @@ def test_the_generator_s_events_are_all_taken() -> None:
     made = both(projector, values)
     assert all(taken(projector, *values))
     assert {len(records) for records in made if isinstance(records, tuple)} == {1, 2}
+
+
+def test_records_stay_columns_while_every_event_can_be_read() -> None:
+    projector = ready()
+    values = [event.value for event in SyntheticEvents(seed=3).take(2_000)]
+    offsets, keys = range(2_000), [None] * 2_000
+    held = [sys.getrefcount(value) for value in values]
+    made = projector.project_all(3, offsets, keys, values)
+    assert isinstance(made, AllProjected)
+    # Records must not keep their events, which may carry a conversation each.
+    assert [sys.getrefcount(value) for value in values] == held
+    unreadable = [*values[:-1], b"garbage"]
+    assert not isinstance(projector.project_all(3, offsets, keys, unreadable), AllProjected)
+    # Lanes take small loads apart, and each would make the same records.
+    assert not isinstance(projector.project_all(3, range(9), keys[:9], values[:9]), AllProjected)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -20,6 +20,7 @@ from tailrace.codec.native.walk_program import NotNative, WalkProgram, walk_prog
 from tailrace.codec.record_layout import RecordLayout
 from tailrace.codec.reference_walker import RecordStep
 from tailrace.codec.schema_tree import Record
+from tailrace.domain.batch import LEAST_TOGETHER
 from tailrace.domain.identifiers import IDENTIFIER_CHARACTERS, IdentifierPolicy
 from tailrace.domain.projected import ProjectedRecord
 from tailrace.domain.record_columns import AllProjected, Fields, Numbered, RecordColumns
@@ -109,13 +110,16 @@ class NativeProjection:
     def project(
         self, partition: int, offsets: Sequence[int], values: Sequence[bytes], max_event_bytes: int
     ) -> AllProjected | list[Projections | None]:
-        """The records of each event; None for an event that has to be projected elsewhere, whatever the reason."""
+        """The records of each event; None for an event that has to be projected elsewhere, whatever the reason.
+
+        So few that lanes would take them apart come as objects, which all lanes share then.
+        """
         made = _Made()
         for first in range(0, len(values), EVENTS_AT_ONCE):
             last = first + EVENTS_AT_ONCE
             self._project(made, partition, offsets[first:last], values[first:last], max_event_bytes)
         records = RecordColumns(partition, self._fields(made))
-        if all(made.counts):
+        if all(made.counts) and len(records) >= LEAST_TOGETHER:
             return AllProjected(records, made.counts)
         each = iter(records)
         return [tuple([next(each) for _ in range(count)]) if count else None for count in made.counts]
