@@ -203,6 +203,10 @@ def test_events_of_several_schemas_in_one_batch(tmp_path: Path) -> None:
     assert projector.native is not None
     assert projector.native.frames == {frame(other), frame(schema_json("agent_event"))}
     assert taken(projector, theirs, framed(PLAIN)) == [True, True]
+    # A topic whose writers all have one schema is the rule, and that schema is seldom our own.
+    alone = projector.project_all(3, range(100), [None] * 100, [theirs] * 100)
+    assert isinstance(alone, AllProjected)
+    assert alone[7] == projector.project(3, 7, None, theirs)
 
 
 @pytest.mark.parametrize("size", [2**31 - 1, 2**31, 2**62])

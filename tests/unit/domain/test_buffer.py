@@ -272,6 +272,7 @@ class TestBulk:
         assert held.fits(event)
         assert held.can_ever_fit(event)
         assert not held.can_ever_fit([*event, terminal("t2", 1, event=2)])
+        assert not held.can_ever_fit([terminal("t1", 20, event=1), terminal("t2", 1, event=2)])
 
     def test_can_ever_fit_does_not_depend_on_what_is_held(self) -> None:
         """Only what can never enter is not worth waiting for."""
