@@ -8,7 +8,7 @@ import pytest
 from tailrace.domain.kinds import OverflowPolicy
 from tailrace.runtime.feed import Feed, Mode, Verdict
 from tailrace.runtime.offers import Offer
-from tailrace.runtime.pacing import WAITED_FOR_RECORDS_PER_S, Pacing, PendingOffer, Receiver
+from tailrace.runtime.pacing import MAX_CREDIT_S, WAITED_FOR_RECORDS_PER_S, Pacing, PendingOffer, Receiver
 from tests.unit.runtime.fakes import TERMINAL, offer
 from tests.unit.runtime.stage import feed_of
 
@@ -355,6 +355,141 @@ class TestPatience:
         paced.fill(fast, slow)
         fast.export()
         assert paced.place(pending())
+
+
+class Backlog(Paced):
+    """A fast lane and another, fed one offer of five after the other; the fast one is done with each at once.
+
+    The other has room for two of them, and lets the third wait for as long as it is told to, the fast one dry.
+    """
+
+    def __init__(self, other: Lane) -> None:
+        self.fast, self.other = Lane("fast"), other
+        super().__init__(self.fast, other)
+        self.now_s = NOW_S
+        self._next = 0
+
+    def offered(self) -> PendingOffer:
+        self._next += 5
+        return PendingOffer(events(self._next - 5, self._next), self.now_s)
+
+    def earns(self, offers: int) -> None:
+        for _ in range(offers):
+            assert self.place(self.offered(), self.now_s)
+            self.fast.export()
+            self.other.export()
+
+    def fills(self) -> None:
+        for _ in range(2):
+            assert self.place(self.offered(), self.now_s)
+        self.fast.export()
+
+    def waits(self, for_s: float) -> bool:
+        """Whether the other still has its claim that long after the fast one ran dry for want of it."""
+        self.fills()
+        third = self.offered()
+        assert not self.place(third, self.now_s)
+        self.fast.export()
+        assert not self.place(third, self.now_s), "dry from here on"
+        self.now_s += for_s
+        kept = not self.place(third, self.now_s)
+        if kept:
+            self.other.export()
+            assert self.place(third, self.now_s)
+        self.fast.export()
+        self.other.export()
+        return kept
+
+
+ALLOWED_S = 5 / WAITED_FOR_RECORDS_PER_S  # for each of these offers
+JUST_S = 1e-6
+
+
+class TestCredit:
+    """A lane that was fast enough until now is waited for through one hiccup of its broker."""
+
+    def test_what_a_lane_took_without_keeping_anybody_waiting_is_added_to_its_time(self) -> None:
+        """Ten offers, and the two that it has room for."""
+        backlog = Backlog(Lane("other"))
+        backlog.earns(10)
+        assert backlog.waits(13 * ALLOWED_S - JUST_S)
+
+    def test_and_no_more(self) -> None:
+        """It has lost its claim then."""
+        backlog = Backlog(Lane("other"))
+        backlog.earns(10)
+        assert not backlog.waits(13 * ALLOWED_S + JUST_S)
+        assert backlog.other.mode is Mode.CATCHING_UP
+
+    @pytest.mark.parametrize("more_s", [-JUST_S, JUST_S])
+    def test_however_much_it_took_one_hiccup_is_all_it_has(self, more_s: float) -> None:
+        """A lane that was fast for an hour may not stand still for another."""
+        backlog = Backlog(Lane("other"))
+        backlog.earns(int(2 * MAX_CREDIT_S / ALLOWED_S))
+        assert backlog.waits(MAX_CREDIT_S + ALLOWED_S + more_s) is (more_s < 0)
+
+    def test_a_hiccup_is_paid_for(self) -> None:
+        """So that the next one is too many, unless it took as much meanwhile."""
+        backlog = Backlog(Lane("other"))
+        backlog.earns(1_000)
+        assert backlog.waits(900 * ALLOWED_S)
+        assert not backlog.waits(900 * ALLOWED_S)
+
+    def test_and_earned_anew(self) -> None:
+        """A broker may have a hiccup now and then."""
+        backlog = Backlog(Lane("other"))
+        backlog.earns(1_000)
+        assert backlog.waits(900 * ALLOWED_S)
+        backlog.earns(900)
+        assert backlog.waits(900 * ALLOWED_S)
+
+    def test_a_lane_that_is_slower_all_along_uses_up_what_it_had(self) -> None:
+        """Every three offers keep the fast one waiting for longer than the three allow."""
+        backlog = Backlog(Lane("other"))
+        backlog.earns(3)
+        rounds = 0
+        while backlog.waits(3.7 * ALLOWED_S):
+            rounds += 1
+            assert rounds < 10
+        assert rounds > 1
+
+    def test_no_debt_is_carried_on(self) -> None:
+        """A lane that sheds keeps its place, and has as much time for the next offer as for its first."""
+        backlog = Backlog(Lane("other", sheds=True))
+        assert not backlog.waits(10 * ALLOWED_S)
+        backlog.earns(2)
+        assert backlog.waits(5 * ALLOWED_S - JUST_S)
+
+    def test_shedding_earns_no_more_than_what_it_cost(self) -> None:
+        """It took the offer, but too late."""
+        backlog = Backlog(Lane("other", sheds=True))
+        assert not backlog.waits(10 * ALLOWED_S)
+        assert not backlog.waits(3 * ALLOWED_S + JUST_S)
+
+    def test_a_moment_in_which_offers_of_two_partitions_waited_is_paid_once(self) -> None:
+        """The next one shows what is left."""
+        backlog = Backlog(Lane("other"))
+        fast, other = backlog.fast, backlog.other
+        for lane in (fast, other):
+            lane.feed.begin(1, 0)
+            lane.feed.attach(1, 1, 0, 0.0)
+        backlog.earns(40)
+        backlog.fills()
+        late = [backlog.offered(), PendingOffer(offer(1, 0, 5, TERMINAL), NOW_S)]
+        assert [backlog.place(one) for one in late] == [False, False]
+        fast.export()
+        assert [backlog.place(one) for one in late] == [False, False], "dry from here on"
+        other.export()
+        then_s = NOW_S + 10 * ALLOWED_S
+        assert [backlog.place(one, then_s) for one in late] == [True, True]
+        fast.export()
+        third = backlog.offered()
+        assert not backlog.place(third, then_s)
+        fast.export()
+        assert not backlog.place(third, then_s), "dry again"
+        left_s = (40 + 2 + 2 - 10 + 1) * ALLOWED_S
+        assert not backlog.place(third, then_s + left_s - JUST_S)
+        assert backlog.place(third, then_s + left_s + JUST_S)
 
 
 class TestLosingTheClaim:
