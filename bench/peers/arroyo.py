@@ -19,6 +19,11 @@ from arroyo.types import BrokerValue, Commit, Message, Partition, Topic, Value
 from bench.peers.projection import AnnouncedProjection
 from bench.peers.task import PRODUCER, Task
 
+ROOM_BEHIND_ANOTHER = 1_000_000
+"""Messages. A `Produce` that hands on to a full one takes the refusal (`MessageRejected`, out of its `poll`) for an
+error, and the process ends; with the default of 10 000 for all of them that was two runs of ten. So only the first
+refuses, to a step that waits."""
+
 
 class Pipeline(ProcessingStrategyFactory[KafkaPayload]):
     """Makes the chain for each assignment; producers are kept, since there is one assignment after another."""
@@ -39,9 +44,11 @@ class Pipeline(ProcessingStrategyFactory[KafkaPayload]):
     ) -> ProcessingStrategy[KafkaPayload]:
         del partitions
         step: ProcessingStrategy[Any] = CommitOffsets(commit)
-        for producer, topic in zip(self._producers, self._topics, strict=True):
-            step = Produce(producer, Topic(topic), step)
-        return RunTask(self._records, Unfold(_values, step))
+        first, *others = zip(self._producers, self._topics, strict=True)
+        for producer, topic in others:
+            step = Produce(producer, Topic(topic), step, max_buffer_size=ROOM_BEHIND_ANOTHER)
+        producer, topic = first
+        return RunTask(self._records, Unfold(_values, Produce(producer, Topic(topic), step)))
 
     def _records(self, message: Message[KafkaPayload]) -> Sequence[KafkaPayload]:
         value = message.value
