@@ -8,7 +8,7 @@
 
 Dry is no instant: lanes share processors, so that of two which are equally fast now one is ahead and now the other, and
 what the dry one leaves idle is just what the full one needs. So the dry one waits for as long as its neighbour would
-need for the offer at `WAITED_FOR_RECORDS_PER_S`, and longer for one that took its last offers sooner (`Credit`). And
+need for the offer at `WAITED_FOR_RECORDS_PER_S`, and for one that was in time until now a hiccup longer (`Grace`). And
 before a sink has taken anything at all, its lane loses its claim to the patience alone: it may still be connecting.
 
 Past an offer is who took it, and also who read as far from the log and is live again: it wants the next one as much.
@@ -16,6 +16,7 @@ A lane with nobody beside it therefore never sheds and never detaches for want o
 backpressure (docs/DESIGN.md, The way of an event).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -27,45 +28,34 @@ WAITED_FOR_RECORDS_PER_S = 20_000
 their pace then. Without that, half of all runs of three equal lanes over a backlog had one detach within two seconds
 [measured, on two busy cores]; it then read again, at the rate limit, for ten seconds what it had been about to send."""
 
-MAX_CREDIT_S = 0.5
-"""Two in 32 runs of three equal lanes over a backlog had a detach without it, and took two to five times as long, at
-the rate limit. With it, none in 63: five times a sink stood still for 0.11 to 0.20 s beside dry ones [measured, on two
-busy cores, over 300 000 events]. More would only make a sink that broke down hold its neighbours up for longer."""
+HICCUP_S = 0.5
+"""Without it two in 32 runs of three equal lanes over a backlog had a detach, and took two to five times as long, at
+the rate limit. In 63 runs in which lanes were waited for longer, sinks stood still beside dry ones five times, for 0.11
+to 0.20 s [measured, on two busy cores, over 300 000 events]. It is what neighbours lose to a sink that breaks down."""
+
+HICCUPS_APART_S = 10.0
+"""So what lanes lose to a neighbour's hiccups is at most a twentieth of their time."""
 
 
 @dataclass(slots=True)
-class Credit:
-    """How long one lane may keep dry neighbours waiting, beyond what the offer in question allows.
+class Grace:
+    """One hiccup of a sink's broker is waited for, if the lane was in time for `HICCUPS_APART_S` before.
 
-    Each offer that it takes earns what `WAITED_FOR_RECORDS_PER_S` allows for it, and each moment in which a neighbour
-    was dry for want of it costs as much. So a lane that is slower than that all along has none.
+        would lose its claim at t ──────────> keeps it until t + HICCUP_S, on all partitions
+        would lose it later ────────────────> loses it; and is late, so that the ten seconds begin anew
+
+    So a lane that is slower than its neighbours all along has it once.
     """
 
-    saved_s: float = 0.0
-    charged_to_s: float = 0.0
+    until_s: float = -math.inf
+    again_from_s: float = -math.inf
 
-    def lasts(self, offer: Offer, dry_since_s: float, now_s: float) -> bool:
-        return self._unpaid_s(dry_since_s, now_s) < self.saved_s + _allowed_s(offer)
-
-    def settle(self, taken: Offer | None, dry_since_s: float | None, now_s: float) -> None:
-        """The wait is over: the lane took the offer or lost its claim, or the dry one found other work.
-
-        Neither a debt is carried on, nor more than one hiccup.
-        """
-        if taken is not None:
-            self.saved_s += _allowed_s(taken)
-        if dry_since_s is not None:
-            self.saved_s -= self._unpaid_s(dry_since_s, now_s)
-            self.charged_to_s = now_s
-        self.saved_s = min(max(0.0, self.saved_s), MAX_CREDIT_S)
-
-    def _unpaid_s(self, dry_since_s: float, now_s: float) -> float:
-        # Offers of several partitions wait in the same moments, which are paid once.
-        return now_s - max(dry_since_s, self.charged_to_s)
-
-
-def _allowed_s(offer: Offer) -> float:
-    return offer.size / WAITED_FOR_RECORDS_PER_S
+    def covers(self, now_s: float) -> bool:
+        """Whether a lane that would lose its claim now keeps it."""
+        if now_s >= self.again_from_s:
+            self.until_s = now_s + HICCUP_S
+        self.again_from_s = now_s + HICCUPS_APART_S
+        return now_s < self.until_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +93,14 @@ class Pacing:
     def __init__(self, receivers: Sequence[Receiver], patience_s: float) -> None:
         self._receivers = receivers
         self._patience_s = patience_s
-        self._credits = {receiver.sink_id: Credit() for receiver in receivers}
+        self._graces = {receiver.sink_id: Grace() for receiver in receivers}
 
     def place(self, pending: PendingOffer, now_s: float) -> bool:
         """Bring the offer to every receiver that may have it now; whether none is left waiting for it."""
         if not any(r.paces and r.feed.is_live(pending.offer.partition) for r in self._receivers):
             return False
         for receiver in self._unserved(pending):
-            self._note(pending, receiver, receiver.feed.offer(pending.offer, now_s), now_s)
+            self._note(pending, receiver, receiver.feed.offer(pending.offer, now_s))
         for receiver in self._too_slow(pending, self._unserved(pending), now_s):
             self._overrule(pending, receiver, now_s)
         return len(pending.served) == len(self._receivers)
@@ -130,24 +120,23 @@ class Pacing:
         if now_s - pending.wanted_since_s >= self._patience_s:
             return full
         if all(r.feed.has_work() for r in past_it):
-            for receiver in full:
-                self._credits[receiver.sink_id].settle(None, pending.dry_since_s, now_s)
             pending.dry_since_s = None
             return ()
-        since_s = pending.dry_since_s = now_s if pending.dry_since_s is None else pending.dry_since_s
-        exporting = [receiver for receiver in full if receiver.feed.has_exported()]
-        return [r for r in exporting if not self._credits[r.sink_id].lasts(pending.offer, since_s, now_s)]
+        if pending.dry_since_s is None:
+            pending.dry_since_s = now_s
+        if now_s - pending.dry_since_s < pending.offer.size / WAITED_FOR_RECORDS_PER_S:
+            return ()
+        late = [receiver for receiver in full if receiver.feed.has_exported()]
+        return [receiver for receiver in late if not self._graces[receiver.sink_id].covers(now_s)]
 
     def _overrule(self, pending: PendingOffer, receiver: Receiver, now_s: float) -> None:
         if receiver.sheds:
-            self._note(pending, receiver, receiver.feed.shed(pending.offer, now_s), now_s)
+            self._note(pending, receiver, receiver.feed.shed(pending.offer, now_s))
         if receiver.sink_id not in pending.served:
             receiver.feed.detach(pending.offer.partition, now_s)
-            self._note(pending, receiver, receiver.feed.offer(pending.offer, now_s), now_s)
+            self._note(pending, receiver, receiver.feed.offer(pending.offer, now_s))
 
-    def _note(self, pending: PendingOffer, receiver: Receiver, verdict: Verdict, now_s: float) -> None:
-        if verdict is Verdict.HELD:
-            return
-        pending.served.add(receiver.sink_id)
-        taken = pending.offer if verdict is Verdict.TAKEN else None
-        self._credits[receiver.sink_id].settle(taken, pending.dry_since_s, now_s)
+    @staticmethod
+    def _note(pending: PendingOffer, receiver: Receiver, verdict: Verdict) -> None:
+        if verdict is not Verdict.HELD:
+            pending.served.add(receiver.sink_id)

@@ -6,9 +6,17 @@ from dataclasses import dataclass, field
 import pytest
 
 from tailrace.domain.kinds import OverflowPolicy
+from tailrace.runtime import pacing as pacing_module
 from tailrace.runtime.feed import Feed, Mode, Verdict
 from tailrace.runtime.offers import Offer
-from tailrace.runtime.pacing import MAX_CREDIT_S, WAITED_FOR_RECORDS_PER_S, Pacing, PendingOffer, Receiver
+from tailrace.runtime.pacing import (
+    HICCUP_S,
+    HICCUPS_APART_S,
+    WAITED_FOR_RECORDS_PER_S,
+    Pacing,
+    PendingOffer,
+    Receiver,
+)
 from tests.unit.runtime.fakes import TERMINAL, offer
 from tests.unit.runtime.stage import feed_of
 
@@ -214,6 +222,13 @@ class Contest(Paced):
         assert not self.place(self.next_one)
 
 
+@pytest.fixture
+def without_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No lane is waited for through a hiccup: what is left is the pace that lanes have to keep up with all along."""
+    monkeypatch.setattr(pacing_module, "HICCUP_S", 0.0)
+
+
+@pytest.mark.usefixtures("without_grace")
 class TestPatience:
     def test_a_full_lane_keeps_its_claim_until_the_patience_is_over(self) -> None:
         """From the moment at which one that is past it first waited for the next."""
@@ -357,141 +372,104 @@ class TestPatience:
         assert paced.place(pending())
 
 
-class Backlog(Paced):
-    """A fast lane and another, fed one offer of five after the other; the fast one is done with each at once.
+class TestGrace:
+    """A lane that was in time until now is waited for through one hiccup of its broker."""
 
-    The other has room for two of them, and lets the third wait for as long as it is told to, the fast one dry.
-    """
+    def test_a_full_lane_keeps_its_claim_for_a_hiccup_longer(self) -> None:
+        """Counted from when it would have lost it."""
+        contest = Contest()
+        contest.fast.export()
+        assert not contest.place_when_dry(contest.next_one, NOW_S)
+        assert not contest.place(contest.next_one, NOW_S + GRACE_S + HICCUP_S - 0.001)
+        assert contest.place(contest.next_one, NOW_S + GRACE_S + HICCUP_S)
+        assert contest.slow.mode is Mode.CATCHING_UP
 
-    def __init__(self, other: Lane) -> None:
-        self.fast, self.other = Lane("fast"), other
-        super().__init__(self.fast, other)
-        self.now_s = NOW_S
-        self._next = 0
+    def test_and_if_it_makes_room_by_then_nothing_happened(self) -> None:
+        """Reading the rest from the log would have taken it many times as long."""
+        contest = Contest()
+        contest.fast.export()
+        assert not contest.place_when_dry(contest.next_one, NOW_S)
+        contest.slow.export()
+        assert contest.place(contest.next_one, NOW_S + HICCUP_S)
+        assert contest.slow.mode is Mode.LIVE
 
-    def offered(self) -> PendingOffer:
-        self._next += 5
-        return PendingOffer(events(self._next - 5, self._next), self.now_s)
+    def test_patience_ends_it(self) -> None:
+        """An operator who wants no lane to wait says so by it."""
+        contest = Contest()
+        assert not contest.place(contest.next_one, NOW_S + PATIENCE_S - 0.1)
+        contest.fast.export()
+        assert not contest.place_when_dry(contest.next_one, NOW_S + PATIENCE_S - 0.1)
+        assert contest.place(contest.next_one, NOW_S + PATIENCE_S)
 
-    def earns(self, offers: int) -> None:
-        for _ in range(offers):
-            assert self.place(self.offered(), self.now_s)
-            self.fast.export()
-            self.other.export()
+    def test_each_lane_has_its_own(self) -> None:
+        """One that was late a moment ago loses its claim, its neighbour keeps its own."""
+        fast, late, in_time = Lane("fast"), Lane("late"), Lane("in time")
+        paced, first, then_s = Paced(fast, late, in_time), pending(), NOW_S + 0.5 * HICCUP_S
+        paced.fill(fast, late, in_time)
+        fast.export()
+        in_time.export()
+        assert not paced.place(first)
+        fast.export()
+        assert not paced.place_when_dry(first, NOW_S), "late is late, and waited for"
+        late.export()
+        assert paced.place(first, then_s)
+        assert paced.place(pending(15, 20), then_s), "both are full now"
+        fast.export()
+        last = pending(20, 25)
+        assert not paced.place(last, then_s)
+        fast.export()
+        assert not paced.place_when_dry(last, then_s + HICCUP_S)
+        assert [lane.mode for lane in (late, in_time)] == [Mode.CATCHING_UP, Mode.LIVE]
 
-    def fills(self) -> None:
-        for _ in range(2):
-            assert self.place(self.offered(), self.now_s)
-        self.fast.export()
+    @pytest.mark.parametrize(
+        ("in_time_s", "loses"), [(HICCUPS_APART_S - 0.1, True), (HICCUPS_APART_S + 0.1, False)], ids=["soon", "later"]
+    )
+    def test_it_has_the_next_one_after_it_was_in_time_for_long_enough(self, in_time_s: float, loses: bool) -> None:
+        """Counted from the last moment in which it was late."""
+        contest = Contest()
+        contest.fast.export()
+        assert not contest.place_when_dry(contest.next_one, NOW_S)
+        late_s = NOW_S + 0.8 * HICCUP_S
+        assert not contest.place(contest.next_one, late_s)
+        contest.slow.export()
+        assert contest.place(contest.next_one, late_s)
+        assert contest.place(pending(15, 20), late_s), "it is full again"
+        contest.fast.export()
+        last, dry_s = pending(20, 25), late_s + in_time_s - GRACE_S
+        assert not contest.place(last, dry_s)
+        contest.fast.export()
+        assert contest.place_when_dry(last, dry_s) is loses
 
-    def waits(self, for_s: float) -> bool:
-        """Whether the other still has its claim that long after the fast one ran dry for want of it."""
-        self.fills()
-        third = self.offered()
-        assert not self.place(third, self.now_s)
-        self.fast.export()
-        assert not self.place(third, self.now_s), "dry from here on"
-        self.now_s += for_s
-        kept = not self.place(third, self.now_s)
-        if kept:
-            self.other.export()
-            assert self.place(third, self.now_s)
-        self.fast.export()
-        self.other.export()
-        return kept
+    def test_a_lane_that_is_late_all_along_has_one_only(self) -> None:
+        """It sheds at each offer from then on, however long that goes on."""
+        contest = Contest(sheds=True)
+        contest.fast.export()
+        assert not contest.place_when_dry(contest.next_one, NOW_S)
+        now_s = NOW_S + GRACE_S + HICCUP_S
+        assert contest.place(contest.next_one, now_s)
+        for first in range(CAPACITY + 5, CAPACITY + 105, 5):
+            contest.fast.export()
+            now_s += 0.9 * HICCUPS_APART_S
+            late = pending(first, first + 5)
+            assert not contest.place(late, now_s)
+            contest.fast.export()
+            assert contest.place_when_dry(late, now_s)
 
-
-ALLOWED_S = 5 / WAITED_FOR_RECORDS_PER_S  # for each of these offers
-JUST_S = 1e-6
-
-
-class TestCredit:
-    """A lane that was fast enough until now is waited for through one hiccup of its broker."""
-
-    def test_what_a_lane_took_without_keeping_anybody_waiting_is_added_to_its_time(self) -> None:
-        """Ten offers, and the two that it has room for."""
-        backlog = Backlog(Lane("other"))
-        backlog.earns(10)
-        assert backlog.waits(13 * ALLOWED_S - JUST_S)
-
-    def test_and_no_more(self) -> None:
-        """It has lost its claim then."""
-        backlog = Backlog(Lane("other"))
-        backlog.earns(10)
-        assert not backlog.waits(13 * ALLOWED_S + JUST_S)
-        assert backlog.other.mode is Mode.CATCHING_UP
-
-    @pytest.mark.parametrize("more_s", [-JUST_S, JUST_S])
-    def test_however_much_it_took_one_hiccup_is_all_it_has(self, more_s: float) -> None:
-        """A lane that was fast for an hour may not stand still for another."""
-        backlog = Backlog(Lane("other"))
-        backlog.earns(int(2 * MAX_CREDIT_S / ALLOWED_S))
-        assert backlog.waits(MAX_CREDIT_S + ALLOWED_S + more_s) is (more_s < 0)
-
-    def test_a_hiccup_is_paid_for(self) -> None:
-        """So that the next one is too many, unless it took as much meanwhile."""
-        backlog = Backlog(Lane("other"))
-        backlog.earns(1_000)
-        assert backlog.waits(900 * ALLOWED_S)
-        assert not backlog.waits(900 * ALLOWED_S)
-
-    def test_and_earned_anew(self) -> None:
-        """A broker may have a hiccup now and then."""
-        backlog = Backlog(Lane("other"))
-        backlog.earns(1_000)
-        assert backlog.waits(900 * ALLOWED_S)
-        backlog.earns(900)
-        assert backlog.waits(900 * ALLOWED_S)
-
-    def test_a_lane_that_is_slower_all_along_uses_up_what_it_had(self) -> None:
-        """Every three offers keep the fast one waiting for longer than the three allow."""
-        backlog = Backlog(Lane("other"))
-        backlog.earns(3)
-        rounds = 0
-        while backlog.waits(3.7 * ALLOWED_S):
-            rounds += 1
-            assert rounds < 10
-        assert rounds > 1
-
-    def test_no_debt_is_carried_on(self) -> None:
-        """A lane that sheds keeps its place, and has as much time for the next offer as for its first."""
-        backlog = Backlog(Lane("other", sheds=True))
-        assert not backlog.waits(10 * ALLOWED_S)
-        backlog.earns(2)
-        assert backlog.waits(5 * ALLOWED_S - JUST_S)
-
-    def test_shedding_earns_no_more_than_what_it_cost(self) -> None:
-        """It took the offer, but too late."""
-        backlog = Backlog(Lane("other", sheds=True))
-        assert not backlog.waits(10 * ALLOWED_S)
-        assert not backlog.waits(3 * ALLOWED_S + JUST_S)
-
-    def test_a_moment_in_which_offers_of_two_partitions_waited_is_paid_once(self) -> None:
-        """The next one shows what is left."""
-        backlog = Backlog(Lane("other"))
-        fast, other = backlog.fast, backlog.other
-        for lane in (fast, other):
+    def test_it_loses_its_claim_on_all_partitions_at_once(self) -> None:
+        """Neighbours would otherwise wait for each of them in turn."""
+        contest = Contest(sheds=True)
+        for lane in (contest.fast, contest.slow):
             lane.feed.begin(1, 0)
             lane.feed.attach(1, 1, 0, 0.0)
-        backlog.earns(40)
-        backlog.fills()
-        late = [backlog.offered(), PendingOffer(offer(1, 0, 5, TERMINAL), NOW_S)]
-        assert [backlog.place(one) for one in late] == [False, False]
-        fast.export()
-        assert [backlog.place(one) for one in late] == [False, False], "dry from here on"
-        other.export()
-        then_s = NOW_S + 10 * ALLOWED_S
-        assert [backlog.place(one, then_s) for one in late] == [True, True]
-        fast.export()
-        third = backlog.offered()
-        assert not backlog.place(third, then_s)
-        fast.export()
-        assert not backlog.place(third, then_s), "dry again"
-        left_s = (40 + 2 + 2 - 10 + 1) * ALLOWED_S
-        assert not backlog.place(third, then_s + left_s - JUST_S)
-        assert backlog.place(third, then_s + left_s + JUST_S)
+        both = [contest.next_one, PendingOffer(offer(1, 0, 5, TERMINAL), NOW_S)]
+        contest.place(both[1])
+        contest.fast.export()
+        assert [contest.place_when_dry(one, NOW_S) for one in both] == [False, False]
+        lost_s = NOW_S + GRACE_S + HICCUP_S
+        assert [contest.place(one, lost_s) for one in both] == [True, True]
 
 
+@pytest.mark.usefixtures("without_grace")
 class TestLosingTheClaim:
     def test_a_lane_that_replays_detaches_and_gets_everything_from_the_log(self) -> None:
         """It goes back to the first that waited, and notes how far it has to read."""
