@@ -43,19 +43,21 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--events", type=int, required=True, help="read this many, then stop")
     parser.add_argument("--records", type=int, required=True, help="write this many to each sink's topic")
+    parser.add_argument("--queued", type=int, default=100_000, help="the most records that wait in each producer")
     arguments = parser.parse_args()
     # Blocked in every thread, so that the wait at the end is what receives it.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     settings, _ = load(arguments.config, {})
     with rare_collections():
-        run(settings, arguments.events, arguments.records, _made_before(settings, arguments.events))
+        made = _made_before(settings, arguments.events)
+        run(settings, arguments.events, arguments.records, made, arguments.queued)
     signal.sigwait({signal.SIGTERM})
 
 
-def run(settings: Settings, events: int, records: int, made: Sequence[bytes]) -> None:
+def run(settings: Settings, events: int, records: int, made: Sequence[bytes], queued: int) -> None:
     """Read so many events and write so many records to each sink's topic: those that were `made`, in turn."""
     consumer = consumer_of(settings)
-    sinks = [(_producer(settings, sink), sink.topic) for sink in _sinks(settings)]
+    sinks = [(_producer(settings, sink, queued), sink.topic) for sink in _sinks(settings)]
     producers = [producer for producer, _ in sinks]
     outlets = [(producer.produce, topic) for producer, topic in sinks]
     say("reading a partition")
@@ -128,11 +130,11 @@ def consumer_of(settings: Settings) -> Consumer:
     return consumer
 
 
-def _producer(settings: Settings, sink: DurableTraceSettings) -> Producer:
+def _producer(settings: Settings, sink: DurableTraceSettings, queued: int) -> Producer:
     sizes = sink_producer_properties(sink.batch, settings.events)
     # A worker hands over a batch and waits; this does not, so at a worker's bounds it would spend its time on a full
     # queue instead of on records. What goes to the broker is the same.
-    room = {"queue.buffering.max.messages": 100_000, "queue.buffering.max.kbytes": 131_072}
+    room = {"queue.buffering.max.messages": queued, "queue.buffering.max.kbytes": 131_072}
     return Producer({**PREFERRED, **settings.kafka.properties(), **ORDERED_PRODUCER, **sizes, **room, "log_level": 2})
 
 

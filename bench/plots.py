@@ -63,6 +63,7 @@ FIGURES: dict[str, tuple[str, Sequence[tuple[str, str]]]] = {
     "event-sizes": ("Events with a conversation that no sink may get", ((CPU, "CPU µs/event"), (PACE, "events/s"))),
     "content": ("A conversation of 1 KB, three Kafka sinks", ((CPU, "CPU µs/event"), (PACE, "events/s"))),
     "content-in-turn": ("With content and without, in turn", ((CPU, "CPU µs/event"), (PACE, "events/s"))),
+    "content-skipped": ("The projector alone, conversations that no sink may get", ((CPU, "CPU µs/event"),)),
     "workers": ("One worker and two", ((CPU, "CPU µs/event"), (PACE, "events/s"))),
     "latency": ("From send to every sink's log, 5 000 events/s", (("p50_ms", "p50 ms"), ("p99_ms", "p99 ms"))),
     "memory": (

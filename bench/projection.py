@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, TypeVar
+from typing import Any
 
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
 
@@ -28,13 +28,10 @@ from tailrace.synthetic import SyntheticEvents
 
 TOPIC = "agent.events"
 FIRST_OFFSET = 10_000_000
+MIX = "the demonstration's mix"
 KINDS = ("turn_started", "model_stream_delta", "tool_completed", "model_message_completed", "run_completed")
-SIZES_BYTES = (300, 3_000, 100_000)
+PADDED_BYTES = (3_000, 100_000)
 EVENTS_PER_CASE = 500
-CONTENT_EVENTS = 150
-"""Fewer, so that a turn does not spend its time on fetching megabytes from memory that a consumer has just written."""
-
-Contestant = TypeVar("Contestant", str, int)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,7 @@ def main() -> None:
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
     for case in _cases(schemas, arguments.seed):
         records = _agree(projectors, case)
-        least = _measured({name: _projecting(one, case.values) for name, one in projectors.items()}, arguments.turns)
+        least = _measured({name: projecting(one, case.values) for name, one in projectors.items()}, arguments.turns)
         us = {name: seconds / len(case.values) * 1e6 for name, seconds in least.items()}
         print(
             f"| {case.name} | {case.mean_bytes:.0f} | {records / len(case.values):.2f} "
@@ -74,25 +71,27 @@ def main() -> None:
             f"| {us['fastavro'] / us['native']:.1f} |",
             flush=True,
         )
-    print()
-    _content(schemas, projectors["native"], arguments.seed, arguments.turns)
 
 
 def _cases(schemas: SchemaStore, seed: int) -> Iterator[Case]:
-    yield Case("the demonstration's mix", _values(seed, EVENTS_PER_CASE * 4))
-    by_kind: dict[str, list[bytes]] = {kind: [] for kind in KINDS}
-    for value in _values(seed, EVENTS_PER_CASE * 60):
-        kind = _read(schemas, value)["event_kind"]
-        if kind in by_kind and len(by_kind[kind]) < EVENTS_PER_CASE:
-            by_kind[kind].append(value)
-    for kind, values in by_kind.items():
+    for kind, values in values_by_kind(schemas, seed, EVENTS_PER_CASE).items():
         yield Case(kind, values)
     # Padded by a tag, which no record gets but which is text, so that it has to be valid.
-    for size in SIZES_BYTES[1:]:
+    for size in PADDED_BYTES:
         events = SyntheticEvents(seed=seed, min_event_bytes=size, schemas=schemas)
         yield Case(
             f"the mix, with a tag up to {size} bytes", [one.value or b"" for one in events.take(EVENTS_PER_CASE)]
         )
+
+
+def values_by_kind(schemas: SchemaStore, seed: int, each: int) -> dict[str, list[bytes]]:
+    """So many events of each kind that is measured, and four times as many of the demonstration's mix of them."""
+    found: dict[str, list[bytes]] = {kind: [] for kind in KINDS}
+    for value in _values(seed, each * 60):
+        kind = read(schemas, value)["event_kind"]
+        if kind in found and len(found[kind]) < each:
+            found[kind].append(value)
+    return {MIX: _values(seed, each * 4), **found}
 
 
 def _values(seed: int, number: int) -> list[bytes]:
@@ -115,7 +114,7 @@ def _projected(projector: Projector, values: Sequence[bytes]) -> Sequence[Projec
     return projector.project_all(3, offsets, [None] * len(values), values)
 
 
-def _projecting(projector: Projector, values: Sequence[bytes]) -> Callable[[], None]:
+def projecting(projector: Projector, values: Sequence[bytes]) -> Callable[[], None]:
     """From bytes to what lanes take: records weighed, their keys and values each as one list."""
 
     def run() -> None:
@@ -126,9 +125,9 @@ def _projecting(projector: Projector, values: Sequence[bytes]) -> Callable[[], N
     return run
 
 
-def _measured(contestants: dict[Contestant, Callable[[], None]], turns: int) -> dict[Contestant, float]:
+def _measured(contestants: dict[str, Callable[[], None]], turns: int) -> dict[str, float]:
     """The least processor seconds of each over so many turns."""
-    took: dict[Contestant, list[float]] = {name: [] for name in contestants}
+    took: dict[str, list[float]] = {name: [] for name in contestants}
     gc.disable()
     for _ in range(turns):
         # Whoever comes first after a collection pays for memory that it gave back.
@@ -142,42 +141,11 @@ def _measured(contestants: dict[Contestant, Callable[[], None]], turns: int) -> 
     return {name: min(seconds) for name, seconds in took.items()}
 
 
-def _content(schemas: SchemaStore, projector: Projector, seed: int, turns: int) -> None:
-    """What a conversation in the event adds, beside the same events without it."""
-    print("| kind | conversation bytes | us with | us without | ratio |")
-    print("|---|---:|---:|---:|---:|")
-    cases = {case.name: case for case in _cases(schemas, seed)}
-    for kind in ("the demonstration's mix", "model_message_completed"):
-        events = [_read(schemas, value) for value in cases[kind].values[:CONTENT_EVENTS]]
-        contestants = {0: _projecting(projector, [_written(schemas, {**event, "content": None}) for event in events])}
-        for size in SIZES_BYTES:
-            held = [_written(schemas, {**event, "content": _conversation(size)}) for event in events]
-            contestants[size] = _projecting(projector, held)
-        least = _measured(contestants, turns * 3)
-        us = {size: seconds / len(events) * 1e6 for size, seconds in least.items()}
-        for size in SIZES_BYTES:
-            print(f"| {kind} | {size} | {us[size]:.2f} | {us[0]:.2f} | {us[size] / us[0]:.2f} |", flush=True)
-
-
-def _conversation(size_bytes: int) -> dict[str, Any]:
-    text = '[{"role":"user","parts":[{"type":"text","content":"größer"}]}]'.encode()
-    half = (text * (size_bytes // 2 // len(text) + 1))[: size_bytes // 2]
-    return {
-        "capture_kind": "turn_chat",
-        "thread_id": "thread-1",
-        "turn_number": 3,
-        "span_is_recording": True,
-        "system_instructions": None,
-        "input_messages": half,
-        "output_messages": half,
-    }
-
-
-def _read(schemas: SchemaStore, value: bytes) -> Any:
+def read(schemas: SchemaStore, value: bytes) -> Any:
     return schemaless_reader(BytesIO(value[10:]), _parsed(schemas))
 
 
-def _written(schemas: SchemaStore, event: Any) -> bytes:
+def written(schemas: SchemaStore, event: Any) -> bytes:
     out = BytesIO()
     schemaless_writer(out, _parsed(schemas), event)
     return b"\xc3\x01" + schemas.agent_event.fingerprint + out.getvalue()

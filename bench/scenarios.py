@@ -17,6 +17,7 @@ from bench.contestants import NULL, PYTHON_PEERS, SCHEMAS, TAILRACE, TWO_WORKERS
 from bench.latency import feed, latencies_ms, sent_ms
 from bench.measured import Run
 from bench.results import Result, percentile
+from bench.skipped import content_skipped
 from bench.stretches import content_in_turn
 from bench.topics import last_written_s, wait_for_records
 from bench.track import DRAIN_TIMEOUT_S, START_TIMEOUT_S, Track
@@ -161,6 +162,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "catch-up": catch_up,
     "content": content,
     "content-in-turn": content_in_turn,
+    "content-skipped": content_skipped,
 }
 
 

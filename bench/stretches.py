@@ -10,21 +10,27 @@ one run are seconds apart, and otherwise alike: the same process, connections, t
 
 from array import array
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from confluent_kafka import KafkaException
 
 from bench.backlog import Mix
-from bench.bare_reader import READ
-from bench.child import Child, python
 from bench.configuration import sink_ids
 from bench.content import CONTENT_BYTES, WITH_CONTENT, WITHOUT_CONTENT
-from bench.contestants import TAILRACE, Contestant, Course, Process
+from bench.contestants import NULL, TAILRACE, Contestant, Process
 from bench.results import Refusal, Result, Row, provenance
 from bench.topics import read, wait_for_records
 from bench.track import DRAIN_TIMEOUT_S, START_TIMEOUT_S, RunRefusedError, Track
 from bench.turns import SEED, Setting
 
-READER = "a process that only reads"
+MOST_QUEUED = 10_000
+"""Records that wait in a producer of the null pipeline: what it reads must not be half a stretch ahead of what it has
+written, nor of what is measured."""
+
+CONTESTANTS = (
+    TAILRACE,
+    replace(NULL, process=lambda course: Process([*NULL.process(course).command, "--queued", str(MOST_QUEUED)])),
+)
 
 PAIRS = 4
 """Of stretches in a run; even, so that either kind comes first as often."""
@@ -42,7 +48,7 @@ Stretch = tuple[str, dict[str, float]]
 
 
 def content_in_turn(setting: Setting) -> Result:
-    """A worker and a mere reader over all stretches, over and over; every pair of stretches is a turn of the result."""
+    """A worker and the null pipeline over all stretches, over and over; every pair of stretches is a turn."""
     made = provenance()
     events = setting.size.events["content-in-turn stretch"]
     kinds = [WITHOUT_CONTENT, *(kind for pair in range(PAIRS) for kind in pair_of_kinds(pair)), WITHOUT_CONTENT]
@@ -53,16 +59,15 @@ def content_in_turn(setting: Setting) -> Result:
         track.fill(Mix(one_record_each=True, content_bytes=size), events, SEED + number)
     turns: list[list[Row]] = []
     refusals: list[Refusal] = []
-    ways = {TAILRACE.name: _of_worker, READER: _of_reader}
     for run in range(setting.turns):
         of_run: list[list[Row]] = [[] for _ in range(PAIRS)]
         turns += of_run
-        for name, measured in ways.items() if run % 2 == 0 else reversed(ways.items()):
-            label = f"content-in-turn {run + 1}/{setting.turns}: {name}"
+        for one in CONTESTANTS if run % 2 == 0 else reversed(CONTESTANTS):
+            label = f"content-in-turn {run + 1}/{setting.turns}: {one.name}"
             try:
-                rows = [Row(name, *stretch) for stretch in measured(track, kinds, events)]
+                rows = [Row(one.name, *stretch) for stretch in _stretches_of(one, track, kinds, events)]
             except (RunRefusedError, SystemExit, KafkaException) as refusal:
-                refusals.append(Refusal(name, "", str(refusal)))
+                refusals.append(Refusal(one.name, "", str(refusal)))
                 print(f"{label}: does not count: {refusal}", flush=True)
                 continue
             for pair, turn in enumerate(of_run):
@@ -72,7 +77,7 @@ def content_in_turn(setting: Setting) -> Result:
             )
     track.close()
     parameters = {
-        "rows": [[name, kind] for name in ways for kind in pair_of_kinds(0)],
+        "rows": [[one.name, kind] for one in CONTESTANTS for kind in pair_of_kinds(0)],
         "turns": len(turns),
         "seed": SEED,
         "backlogs": [track.described()],
@@ -89,47 +94,23 @@ def window(number: int, events: int) -> tuple[int, int]:
     return number * events + LEFT_OUT, (number + 1) * events - LEFT_OUT
 
 
-def _of_worker(track: Track, kinds: Sequence[str], events: int) -> list[Stretch]:
+def _stretches_of(contestant: Contestant, track: Track, kinds: Sequence[str], events: int) -> list[Stretch]:
     """Every stretch of one run but the first and the last: between two records of each sink."""
     course = track.course(sink_ids(3))
     try:
-        with track.started(TAILRACE, course) as child:
-            child.wait_for(TAILRACE.begins, START_TIMEOUT_S)
+        with track.started(contestant, course) as child:
+            child.wait_for(contestant.begins, START_TIMEOUT_S)
             wanted = dict.fromkeys(course.sink_topics, course.records)
             wait_for_records(child, course.bootstrap, wanted, DRAIN_TIMEOUT_S)
-            track.ended(TAILRACE, child)
-        track.judge(TAILRACE, course)
+            track.ended(contestant, child)
+        track.judge(contestant, course)
         written = [append_times_s(course.bootstrap, topic) for topic in course.sink_topics]
     finally:
         track.remove(course)
-    return _stretches(child, kinds, events, lambda count: max(times[count - 1] for times in written))
-
-
-def _of_reader(track: Track, kinds: Sequence[str], events: int) -> list[Stretch]:
-    """The same of a process that only reads: between two events."""
-    counts = [count for number in range(1, len(kinds) - 1) for count in window(number, events)]
-    course = track.course(sink_ids(1))
-    try:
-        with track.started(_reader(counts), course) as child:
-            lines = child.wait_for(READ, DRAIN_TIMEOUT_S, len(counts))
-            track.ended(_reader(counts), child)
-    finally:
-        track.remove(course)
-    at_s = dict(zip(counts, (line.at_s for line in lines), strict=True))
-    return _stretches(child, kinds, events, at_s.__getitem__)
-
-
-def _reader(counts: Sequence[int]) -> Contestant:
-    def process(course: Course) -> Process:
-        return Process(python("bench.bare_reader", "--config", str(course.config), "--say-at", *map(str, counts)))
-
-    return Contestant(READER, TAILRACE.begins, process, lambda _: [], writes_the_records=False)
-
-
-def _stretches(child: Child, kinds: Sequence[str], events: int, at_s: Callable[[int], float]) -> list[Stretch]:
     return [
-        (kinds[number], figures_of(child.cpu_at_s, at_s, *window(number, events)))
-        for number in range(1, len(kinds) - 1)
+        (kind, figures_of(child.cpu_at_s, lambda count: max(times[count - 1] for times in written), *window(n, events)))
+        for n, kind in enumerate(kinds)
+        if 0 < n < len(kinds) - 1
     ]
 
 

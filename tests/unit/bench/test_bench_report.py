@@ -111,6 +111,50 @@ def test_a_claim_of_at_most_holds_below_its_limit() -> None:
     assert f"| {text} | 1.20 | **no** |" in claims_table({"workers": workers(12.0)}.get)
 
 
+def content_result(with_content: Mapping[str, tuple[float, float]]) -> Result:
+    """Pace and processor time with content; without, 100 000 events a second and 10 µs."""
+    turn = [
+        row
+        for who, (pace, cpu) in with_content.items()
+        for row in (
+            Row(who, "events without content", figures(100_000, 10.0)),
+            Row(who, "content nobody may get", figures(pace, cpu)),
+        )
+    ]
+    return Result("content-in-turn", "quick", {"rows": [], "backlogs": []}, MADE, [turn])
+
+
+def test_what_content_costs_is_held_to_what_it_costs_the_null_pipeline() -> None:
+    def lines(pace: float, cpu: float) -> list[str]:
+        found = content_result({"tailrace": (pace, cpu), "null pipeline": (90_000, 11.0)})
+        return [line for line in claims_table({"content-in-turn": found}.get).splitlines() if "null" in line][1:]
+
+    as_cheap, dearer = lines(90_000, 11.0), lines(81_000, 12.0)
+    assert [line.partition("null")[2] for line in as_cheap] == [
+        "'s share = 1 | ≥ 0.95 | 1.00 | yes |",
+        ", an event without = 1 | ≤ 0.05 | 0.00 | yes |",
+    ]
+    assert [line.partition("null")[2] for line in dearer] == [
+        "'s share = 1 | ≥ 0.95 | 0.90 | **no** |",
+        ", an event without = 1 | ≤ 0.05 | 0.10 | **no** |",
+    ]
+
+
+def test_the_worst_row_decides_what_skipping_costs() -> None:
+    def held(far_us: float) -> str:
+        turn = [
+            Row(where, variant, figures(1, us))
+            for where, us_of in (("near", 2.2), ("far", far_us))
+            for variant, us in (("mix", 2.0), ("mix, 3 KB", 9.0), ("mix, 100 KB", us_of))
+        ]
+        rows = [[row.contestant, row.variant] for row in turn]
+        skipped = Result("content-skipped", "quick", {"rows": rows, "backlogs": []}, MADE, [turn])
+        return next(line for line in claims_table({"content-skipped": skipped}.get).splitlines() if "100 KB" in line)
+
+    assert held(2.3).endswith("| ≤ 1.2 | 1.15 | yes |")
+    assert held(2.5).endswith("| ≤ 1.2 | 1.25 | **no** |")
+
+
 def test_a_claim_without_its_measurement_is_open() -> None:
     lines = claims_table(lambda _: None).splitlines()
     assert len(lines) == 2 + len(CLAIMS)
