@@ -56,15 +56,15 @@ def main() -> None:
 
 def run(settings: Settings, events: int, records: int, made: Sequence[bytes], queued: int) -> None:
     """Read so many events and write so many records to each sink's topic: those that were `made`, in turn."""
-    consumer = consumer_of(settings)
+    consumer = _consumer_of(settings)
     sinks = [(_producer(settings, sink, queued), sink.topic) for sink in _sinks(settings)]
     producers = [producer for producer, _ in sinks]
     outlets = [(producer.produce, topic) for producer, topic in sinks]
-    say("reading a partition")
+    _say("reading a partition")
     read = written = 0
     values = cycle(made)
     while read < events:
-        for message in received(consumer):
+        for message in _received(consumer):
             read += 1
             # Asked for, as whoever does something with it does.
             key, _ = message.key(), message.value()
@@ -81,17 +81,17 @@ def run(settings: Settings, events: int, records: int, made: Sequence[bytes], qu
     for producer in producers:
         while len(producer):
             producer.poll(0.05)
-    say("all written")
+    _say("all written")
 
 
 def _made_before(settings: Settings, events: int) -> list[bytes]:
     """Records of the first events."""
     projection = Projection(settings.events.topic, SCHEMAS)
-    consumer = consumer_of(settings)
+    consumer = _consumer_of(settings)
     made: list[bytes] = []
     read = 0
     while len(made) < RECORDS_MADE and read < events:
-        for message in received(consumer):
+        for message in _received(consumer):
             read += 1
             partition, offset, value = message.partition(), message.offset(), message.value()
             assert partition is not None
@@ -102,7 +102,7 @@ def _made_before(settings: Settings, events: int) -> list[bytes]:
     return made
 
 
-def received(consumer: Consumer) -> Iterator[Message]:
+def _received(consumer: Consumer) -> Iterator[Message]:
     """What one ask of the client brings, ends of partitions left out."""
     for message in receive(consumer, READ_RECORDS, 0.1):
         error = message.error()
@@ -116,7 +116,7 @@ def _sinks(settings: Settings) -> Sequence[DurableTraceSettings]:
     return [sink for sink in settings.sinks.values() if isinstance(sink, DurableTraceSettings)]
 
 
-def consumer_of(settings: Settings) -> Consumer:
+def _consumer_of(settings: Settings) -> Consumer:
     """A worker's consumer, at the beginning of every partition of the events topic."""
     consumer = Consumer(
         {
@@ -148,8 +148,8 @@ def _wait_and_produce(producers: Sequence[Producer], produce: Callable[[], None]
             continue
 
 
-def say(event: str, **fields: int) -> None:
-    print(json.dumps({"at": datetime.now(UTC).isoformat(), "event": event, **fields}), flush=True)
+def _say(event: str) -> None:
+    print(json.dumps({"at": datetime.now(UTC).isoformat(), "event": event}), flush=True)
 
 
 if __name__ == "__main__":

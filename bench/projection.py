@@ -101,7 +101,7 @@ def _values(seed: int, number: int) -> list[bytes]:
 def _agree(projectors: dict[str, Projector], case: Case) -> int:
     """Records in all, the same from each projector: what is not the same work is not compared."""
     records = 0
-    made = [_projected(one, case.values) for one in projectors.values()]
+    made = [projected(one, case.values) for one in projectors.values()]
     for offset, (first, *others) in enumerate(zip(*made, strict=True), FIRST_OFFSET):
         if not isinstance(first, tuple) or any(other != first for other in others):
             raise SystemExit(f"the projectors differ at offset {offset} of '{case.name}'")
@@ -109,7 +109,7 @@ def _agree(projectors: dict[str, Projector], case: Case) -> int:
     return records
 
 
-def _projected(projector: Projector, values: Sequence[bytes]) -> Sequence[Projected]:
+def projected(projector: Projector, values: Sequence[bytes]) -> Sequence[Projected]:
     offsets = range(FIRST_OFFSET, FIRST_OFFSET + len(values))
     return projector.project_all(3, offsets, [None] * len(values), values)
 
@@ -118,7 +118,7 @@ def projecting(projector: Projector, values: Sequence[bytes]) -> Callable[[], No
     """From bytes to what lanes take: records weighed, their keys and values each as one list."""
 
     def run() -> None:
-        records = Offer.of(3, FIRST_OFFSET, FIRST_OFFSET + len(values), 0, _projected(projector, values)).records
+        records = Offer.of(3, FIRST_OFFSET, FIRST_OFFSET + len(values), 0, projected(projector, values)).records
         records.column("key")
         records.column("value")
 

@@ -32,15 +32,16 @@ CONTESTANTS = (
     replace(NULL, process=lambda course: Process([*NULL.process(course).command, "--queued", str(MOST_QUEUED)])),
 )
 
-PAIRS = 4
+PAIRS = 6
 """Of stretches in a run; even, so that either kind comes first as often."""
 
 FETCHED_AHEAD_KB = 2_048
 """The client's queue, smaller than the default: what is fetched ahead must not be half of the next stretch."""
 
-LEFT_OUT = 35_000
+LEFT_OUT = 65_000
 """Events at either end of a stretch: while they are written others are read, as many as there is room for in the buffer
-(20 000), in the client's queue (5 500 without content) and in answers under way (1 MB of each partition, 10 000)."""
+(20 000), in the client's queue (5 500 without content) and in an answer under way (4 MB as the log has them, compressed
+to 110 bytes: 38 000)."""
 
 
 Stretch = tuple[str, dict[str, float]]
@@ -59,10 +60,11 @@ def content_in_turn(setting: Setting) -> Result:
         track.fill(Mix(one_record_each=True, content_bytes=size), events, SEED + number)
     turns: list[list[Row]] = []
     refusals: list[Refusal] = []
+    contestants = setting.chosen(CONTESTANTS)
     for run in range(setting.turns):
         of_run: list[list[Row]] = [[] for _ in range(PAIRS)]
         turns += of_run
-        for one in CONTESTANTS if run % 2 == 0 else reversed(CONTESTANTS):
+        for one in contestants if run % 2 == 0 else reversed(contestants):
             label = f"content-in-turn {run + 1}/{setting.turns}: {one.name}"
             try:
                 rows = [Row(one.name, *stretch) for stretch in _stretches_of(one, track, kinds, events)]
@@ -77,7 +79,7 @@ def content_in_turn(setting: Setting) -> Result:
             )
     track.close()
     parameters = {
-        "rows": [[one.name, kind] for one in CONTESTANTS for kind in pair_of_kinds(0)],
+        "rows": [[one.name, kind] for one in contestants for kind in pair_of_kinds(0)],
         "turns": len(turns),
         "seed": SEED,
         "backlogs": [track.described()],
@@ -117,9 +119,9 @@ def _stretches_of(contestant: Contestant, track: Track, kinds: Sequence[str], ev
 def figures_of(
     cpu_at_s: Callable[[float], tuple[float, float]], at_s: Callable[[int], float], first: int, last: int
 ) -> dict[str, float]:
-    """Between the moments at which there were `first` records, or events, and `last`.
+    """Between the moments at which there were `first` records and `last`.
 
-    The process's own threads are all but librdkafka's: what they use is what the contestant adds to its client.
+    The process's own threads are all but librdkafka's. They copy each message's bytes out of the client, and free them.
     """
     begun_s, finished_s = at_s(first), at_s(last)
     (used_before_s, client_before_s), (used_s, client_s) = cpu_at_s(begun_s), cpu_at_s(finished_s)

@@ -129,14 +129,14 @@ def test_what_content_costs_is_held_to_what_it_costs_the_null_pipeline() -> None
         found = content_result({"tailrace": (pace, cpu), "null pipeline": (90_000, 11.0)})
         return [line for line in claims_table({"content-in-turn": found}.get).splitlines() if "null" in line][1:]
 
-    as_cheap, dearer = lines(90_000, 11.0), lines(81_000, 12.0)
+    as_cheap, dearer = lines(90_000, 11.0), lines(72_000, 13.0)
     assert [line.partition("null")[2] for line in as_cheap] == [
-        "'s share = 1 | ≥ 0.95 | 1.00 | yes |",
-        ", an event without = 1 | ≤ 0.05 | 0.00 | yes |",
+        "'s share = 1 | ≥ 0.9 | 1.00 | yes |",
+        ", tailrace's event without = 1 | ≤ 0.1 | 0.00 | yes |",
     ]
     assert [line.partition("null")[2] for line in dearer] == [
-        "'s share = 1 | ≥ 0.95 | 0.90 | **no** |",
-        ", an event without = 1 | ≤ 0.05 | 0.10 | **no** |",
+        "'s share = 1 | ≥ 0.9 | 0.80 | **no** |",
+        ", tailrace's event without = 1 | ≤ 0.1 | 0.20 | **no** |",
     ]
 
 

@@ -3,7 +3,7 @@
 from bench.content import WITH_CONTENT, WITHOUT_CONTENT
 from bench.stretches import LEFT_OUT, PAIRS, figures_of, pair_of_kinds, window
 
-EVENTS = 100_000
+EVENTS = 200_000
 
 
 def test_each_kind_comes_first_as_often_and_next_to_the_other() -> None:
