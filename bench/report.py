@@ -28,6 +28,7 @@ NULL, TAILRACE, FASTAVRO = "null pipeline", "tailrace", "tailrace, projector by 
 PEERS = ("Quix Streams", "FastStream", "Arroyo")
 TWO_WORKERS = "tailrace, two workers"
 WITHOUT, WITH = "events without content", "content nobody may get"
+NEAR = "events in the cache"
 ALONE, BESIDE = "alone", "beside a lane that catches up"
 
 CPU, PACE = "cpu_us_per_event", "events_per_s"
@@ -224,9 +225,9 @@ CLAIMS = (
         0.9,
     ),
     Claim(
-        "CPU per event of the projector with a conversation of 100 KB, without = 1 (the worst of all rows)",
+        "CPU per event of the projector with a conversation of 100 KB, without = 1 (in the cache; the worst kind)",
         "content-skipped",
-        lambda r: max(_of_without(r, who, kind) for who, kind in r.pairs() if kind.endswith("100 KB")),
+        lambda r: max(_of_without(r, NEAR, kind) for who, kind in r.pairs() if who == NEAR and kind.endswith("100 KB")),
         1.2,
         at_least=False,
     ),

@@ -140,13 +140,14 @@ def test_what_content_costs_is_held_to_what_it_costs_the_null_pipeline() -> None
     ]
 
 
-def test_the_worst_row_decides_what_skipping_costs() -> None:
-    def held(far_us: float) -> str:
+def test_the_worst_kind_decides_what_skipping_costs() -> None:
+    def held(worst_us: float) -> str:
         turn = [
             Row(where, variant, figures(1, us))
-            for where, us_of in (("near", 2.2), ("far", far_us))
-            for variant, us in (("mix", 2.0), ("mix, 3 KB", 9.0), ("mix, 100 KB", us_of))
+            for where, us_of in (("events in the cache", worst_us), ("events far from it", 9.0))
+            for variant, us in (("mix", 2.0), ("mix, 3 KB", 9.0), ("mix, 100 KB", 2.2), ("usage, 100 KB", us_of))
         ]
+        turn += [Row(where, "usage", figures(1, 2.0)) for where in ("events in the cache", "events far from it")]
         rows = [[row.contestant, row.variant] for row in turn]
         skipped = Result("content-skipped", "quick", {"rows": rows, "backlogs": []}, MADE, [turn])
         return next(line for line in claims_table({"content-skipped": skipped}.get).splitlines() if "100 KB" in line)
