@@ -1,9 +1,14 @@
 """Where private text stands: spans, how overlapping ones become one, and what is put in their place."""
 
+import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from tailrace.redaction.categories import precedence
+
+_MASK: Final = re.compile(r"\[REDACTED:[a-z0-9_]+\]")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -38,6 +43,26 @@ def merge(spans: Iterable[Span]) -> tuple[Span, ...]:
         category = min(last.category, span.category, key=precedence)
         merged[-1] = Span(last.start, max(last.end, span.end), category)
     return tuple(merged)
+
+
+def over_whole_masks(text: str, spans: Sequence[Span]) -> tuple[Span, ...]:
+    """`spans`, merged ones of this text, each made to hold the whole of every mask that it holds a part of.
+
+    A find may end within a mask that an earlier round made or that the text came with: what `password=` is given in
+    `password=abc[REDACTED:email]` ends before the bracket that closes, as it would before one of a sentence.
+    """
+    masks = [found.span() for found in _MASK.finditer(text)]
+    if not masks:
+        return tuple(spans)
+    starts, ends = zip(*masks, strict=True)
+    widened: list[Span] = []
+    for span in spans:
+        first = bisect_right(ends, span.start)
+        behind = bisect_left(starts, span.end)
+        if first < behind:
+            span = Span(min(span.start, starts[first]), max(span.end, ends[behind - 1]), span.category)  # noqa: PLW2901
+        widened.append(span)
+    return merge(widened)
 
 
 def masked(text: str, spans: Sequence[Span]) -> str:

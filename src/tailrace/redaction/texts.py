@@ -10,7 +10,7 @@ from typing import Final
 from tailrace.redaction.custom import CustomPattern
 from tailrace.redaction.folding import FoldedText, fold
 from tailrace.redaction.rule import Detector
-from tailrace.redaction.spans import Span, masked, merge
+from tailrace.redaction.spans import Span, masked, merge, over_whole_masks
 
 # An edge for every rule, and in no pattern's inside; folding leaves it out of texts.
 _BETWEEN: Final = b"\x00"
@@ -55,7 +55,7 @@ def redact_all(
         if not finds:
             return texts, counts
         for place, spans in finds.items():
-            merged = merge(spans)
+            merged = over_whole_masks(texts[place], merge(spans))
             counts.update(span.category for span in merged)
             texts[place] = masked(texts[place], merged)
         waiting = _with_neighbours(finds, batch.groups)

@@ -101,6 +101,16 @@ def test_every_span_lies_within_the_text_and_masks_only_itself(text: str) -> Non
             place += len(kept)
 
 
+def test_a_find_that_ends_within_a_mask_takes_all_of_it() -> None:
+    """A value's last bracket is left to the sentence around it, unless it is a mask's."""
+    assert REDACTOR.redact_text("password=abc123[REDACTED:email]") == RedactedText(
+        "[REDACTED:password]", (("password", 1),)
+    )
+    assert REDACTOR.redact_text("(see password=abc123)") == RedactedText(
+        "(see [REDACTED:password])", (("password", 1),)
+    )
+
+
 @UNHURRIED
 @given(texts())
 def test_counts_are_those_of_the_masks(text: str) -> None:
