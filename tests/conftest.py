@@ -1,4 +1,8 @@
-"""Properties are tried on the same examples in every run; TAILRACE_TEST_RANDOM=1 tries others each time."""
+"""Properties are tried on the same examples in every run of all tests; TAILRACE_TEST_RANDOM=1 tries others each time.
+
+Hypothesis mixes constants of all imported sources in, those of `bench` too: another constant anywhere, or a run of some
+tests only, tries other examples.
+"""
 
 import os
 

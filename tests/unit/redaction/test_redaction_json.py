@@ -39,7 +39,7 @@ def redacted(value: JsonValue, redactor: Redactor = REDACTOR) -> JsonValue:
 
 
 def same_shape(before: JsonValue, after: JsonValue) -> bool:
-    if isinstance(after, str) and after.startswith("[REDACTED:"):
+    if isinstance(after, str) and after.startswith(("[REDACTED:", "-[REDACTED:")):
         return True
     if isinstance(before, dict):
         return (
