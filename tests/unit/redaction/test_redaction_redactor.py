@@ -13,6 +13,7 @@ from tailrace.domain.capture import EventContent, RefusedPart, prepare_content
 from tailrace.domain.capture_store import CaptureKind, InlineStore
 from tailrace.domain.payload import PayloadRedactor, RedactedPart, RedactionFailed, redact_part
 from tailrace.redaction import CustomPattern, RedactedText, Redactor, Span, usual_redactor
+from tailrace.redaction.categories import precedence
 from tailrace.redaction.folding import fold
 from tailrace.redaction.redactor import USUAL_DETECTORS
 from tests.corpus.formats import NEAR_MISSES, POSITIVES
@@ -74,13 +75,18 @@ def test_no_detector_finds_anything_in_what_came_out(text: str) -> None:
 @UNHURRIED
 @given(st.sampled_from(sorted(POSITIVES)), st.integers(0, 1 << 32))
 def test_a_value_by_itself_is_gone_with_its_digits(category: str, seed: int) -> None:
-    """Neither as written nor as digits alone: what is left is its mask."""
+    """Neither as written nor as digits alone: what is left is its mask, or that of what it is as well by chance.
+
+    One in a thousand telephone numbers is a CPF, and a bearer token can have a key's prefix in its middle.
+    """
     value = POSITIVES[category](Random(seed))
     outcome = REDACTOR.redact_text(value)
 
     assert isinstance(outcome, RedactedText)
-    assert outcome.value == f"[REDACTED:{category}]"
-    assert outcome.counts == ((category, 1),)
+    ((found, count),) = outcome.counts
+    assert outcome.value == f"[REDACTED:{found}]"
+    assert count == 1
+    assert found == category or precedence(found) < precedence(category)
 
 
 @UNHURRIED
