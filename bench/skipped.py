@@ -10,10 +10,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bench.projection import MIX, TOPIC, projected, projecting, read, values_by_kind, written
+from bench.projection import MIX, in_machine_code, projected, projecting, read, values_by_kind, written
 from bench.results import Result, Row, provenance
 from bench.turns import SEED, Setting
-from tailrace.codec.compiled_projector import CompiledProjector
 from tailrace.codec.schemas import SchemaStore
 from tailrace.runtime.ports import Projector
 
@@ -38,9 +37,7 @@ def content_skipped(setting: Setting) -> Result:
     """The projector on events of each kind, with conversations of each size, near and far."""
     made = provenance()
     schemas = SchemaStore()
-    projector = CompiledProjector(TOPIC, schemas, native=True)
-    assert projector.native is not None
-    projector.native.wait()
+    projector = in_machine_code(schemas)
     values = values_by_kind(schemas, SEED, EVENTS + WARM_UP_EVENTS)
     work = {kind: _by_size(schemas, projector, values[kind][:EVENTS]) for kind in KINDS}
     warm_up = projecting(projector, values[MIX][-WARM_UP_EVENTS:])

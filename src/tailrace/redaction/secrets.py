@@ -14,7 +14,6 @@ from tailrace.redaction.rule import Detector, rule
 
 _LONGEST_HEADER_CHARACTERS: Final = 2048
 _STOPS: Final = b".,;:!?)]}"
-_LONGER_THAN_NAMES: Final = 20
 # Compounds with hyphens, which RFC 6750 lets stand in a token, are shorter.
 _LONGER_THAN_WORDS: Final = 36
 _USUAL_ARMOUR_BYTES: Final = 16 * 1024
@@ -28,20 +27,20 @@ def _has_digit(text: bytes) -> bool:
     return any(48 <= code <= 57 for code in text)
 
 
-def _has_capitals_inside(text: bytes) -> bool:
-    return not text[1:].islower() and not text.isupper()
+def _mixed(letters: bytes) -> bool:
+    """More than a quarter are capitals, and more than a quarter are not: names in camel case have fewer capitals."""
+    capitals = sum(65 <= code <= 90 for code in letters)
+    return len(letters) < capitals * 4 < len(letters) * 3
 
 
 def _random_looking(text: bytes, start: int, end: int) -> tuple[int, int] | None:
     """A key has a long unbroken stretch with digits, or a UUID; `sk-learn-release-notes-2024` has neither.
 
-    One in two hundred keys of thirty letters and digits has no digit; capitals give it away, in a longer stretch, since
-    names in camel case have them too.
+    One in two hundred keys of thirty letters and digits has no digit; the mixture of its letters gives it away.
     """
     key = text[start:end]
     if _UUID.search(key) or any(
-        (len(part) >= 12 and _has_digit(part)) or (len(part) >= _LONGER_THAN_NAMES and _has_capitals_inside(part))
-        for part in _SEGMENT.findall(key)
+        (len(part) >= 12 and _has_digit(part)) or (len(part) >= 20 and _mixed(part)) for part in _SEGMENT.findall(key)
     ):
         return start, end
     return None
@@ -56,7 +55,7 @@ def _bearer(text: bytes, start: int, end: int) -> tuple[int, int] | None:
     """What follows the word is a token if it has a digit or capitals inside, or is longer than any word."""
     start, end = _without_stops(text, start, end)
     token = text[start:end].split()[-1]
-    capitals = len(token) >= _LONGER_THAN_NAMES and _has_capitals_inside(token)
+    capitals = len(token) >= 20 and not token[1:].islower() and not token.isupper()
     if _has_digit(token) or capitals or len(token) >= _LONGER_THAN_WORDS:
         return start, end
     return None
