@@ -277,6 +277,51 @@ def test_content_comes_along_where_it_is_kept() -> None:
     assert b"said-7f31" not in made[0].value
 
 
+SIZES = (0, 63, kernel.FAR_BYTES - 1, kernel.FAR_BYTES, kernel.FAR_BYTES + 1, 9_000)
+
+
+def conversing(chance: Random) -> bytes:
+    """An event with parts of any size, far or near, each of which may be followed by nothing."""
+    parts = [chance.randbytes(chance.choice(SIZES)) for _ in range(3)]
+    content = {"system_instructions": parts[0] or None, "input_messages": parts[1], "output_messages": parts[2]}
+    mostly = chance.choice([content, content, None])
+    return framed({**PLAIN, "event_id": f"e-{chance.random()}", "content": mostly and {**CONTENT, **mostly}})
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_conversations_of_any_size_beside_events_without(seed: int) -> None:
+    chance = Random(seed)
+    projector = ready()
+    for size in (1, kernel.TOGETHER - 1, kernel.TOGETHER, kernel.TOGETHER + 1, 300):
+        values = [conversing(chance) for _ in range(size)]
+        assert all(isinstance(made, tuple) for made in both(projector, values))
+        assert all(taken(projector, *values))
+
+
+def test_what_is_wrong_behind_a_conversation_is_refused() -> None:
+    """Cut off at each place there, gone on behind the end, with another length, beside events that are right."""
+    projector = ready()
+    right = framed({**PLAIN, "content": {**CONTENT, "input_messages": b"x" * 5_000, "output_messages": b"y" * 5_000}})
+    last = right.index(b"yyy") - 2
+    wrong = [right[:size] for size in (*range(last - 2, last + 4), len(right) - 1)]
+    wrong += [right + b"\x00", right[:last] + b"\xff" * 10 + right[last + 10 :]]
+    wrong += [right[:last] + bytes([right[last] + change]) + right[last + 1 :] for change in (-2, -1, 1, 2)]
+    values = [value for one in wrong for value in (one, right)]
+    assert taken(projector, *values) == [False, True] * len(wrong)
+    assert [isinstance(made, tuple) for made in both(projector, values)] == [False, True] * len(wrong)
+
+
+def test_what_is_large_within_a_list_is_counted(tmp_path: Path) -> None:
+    other = schema_json("agent_event")
+    pictures = {"type": "array", "items": "bytes"}
+    other["fields"].append({"name": "pictures", "type": {"type": "array", "items": pictures}, "default": []})
+    projector = ready(schemas=store_with(tmp_path, other=other))
+    lists = [[[b"x" * size] * times, [b"y"], [b"z" * size]] for size in (9, 9_000) for times in (1, 2, 3)] * 5
+    values = [frame(other) + write(other, {**PLAIN, "pictures": one}) for one in lists]
+    assert all(isinstance(made, tuple) for made in both(projector, values))
+    assert all(taken(projector, *values))
+
+
 def test_records_that_do_not_fit_at_once_take_more_calls() -> None:
     projector = ready(max_event_bytes=4 * batch.OUT_BYTES)
     # Half a megabyte each, of which no two have room; then more than there is room for at all.

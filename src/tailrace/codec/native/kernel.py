@@ -65,12 +65,30 @@ DEEPEST: Final = 16
 
 ID_SLOT, RUN_SLOT, AGENT_SLOT, FAMILY_SLOT, COST_SLOT, SLOTS = 0, 1, 2, 3, 4, 5
 
+# Behind those, where a walk is: in the event, in the program, and the items left in each loop.
+_AT, _PC, _LEFT = 5, 6, 7
+
 SLASH: Final = 2
 FOREIGN: Final = 1
 ANY: Final = 255
 """Classes of characters: outside the grammar, the slash, and every one of them."""
 
 LONGEST_IDENTIFIER: Final = 200
+
+REFUSED, WALKED, PAUSED = 0, 1, 2
+"""What a walk comes to."""
+
+FAR_BYTES: Final = 2048
+"""What stands behind so many bytes that nobody looks at is on a page that has to be looked for: a walk pauses there."""
+
+TOGETHER: Final = 16
+"""Large events are walked up to where they pause, then all those places are asked for at once, and then they go on.
+
+Asked for one at a time, a place that the processor has to look for takes 300 to 450 ns; together, 60 each. A prefetch
+waits for its page, so asking in the middle of each walk gains little [measured: 500 events of 100 KB, after 64 MB were
+copied; turn_started costs 1.16 of one without a conversation instead of 1.33]. Smaller events take the other way: the
+detour would make each 2 % dearer.
+"""
 
 RESERVE_BYTES: Final = 64
 """More than a single number takes."""
@@ -104,6 +122,21 @@ def _copy(_context: Any, to: Any, source: Any, size: Any) -> Any:  # noqa: ARG00
         return target.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def _prefetch(_context: Any, address: Any) -> Any:  # noqa: ARG001 - its type is declared below
+    """Have the processor fetch what is there, without waiting for it; an address of nothing does no harm."""
+
+    def generate(target: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        number = ir.IntType(32)
+        signature = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, number, number, number])
+        prefetch = builder.module.declare_intrinsic("llvm.prefetch", (cgutils.voidptr_t,), signature)
+        # To be read, to stay in every cache, as data.
+        builder.call(prefetch, [builder.inttoptr(args[0], cgutils.voidptr_t), number(0), number(3), number(1)])
+        return target.get_dummy_value()
+
+    return types.void(types.int64), generate
 
 
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -225,12 +258,14 @@ def _number(first: int, last: int) -> Any:
 
 
 @_compiled
-def walk(event: int, size: int, body: int, program: Any, tables: Any, classes: Any, marks: Any, slots: Any) -> bool:
-    """Whether the event is what the program says, canonical and plain to its last byte; fills marks and slots."""
-    counts = np.zeros(DEEPEST, np.int64)
-    end = event + size
-    at = event + body
-    pc = np.int64(0)
+def walk(end: int, program: Any, tables: Any, classes: Any, marks: Any, slots: Any) -> int:
+    """Whether the event is what the program says, canonical and plain to its last byte; fills marks and slots.
+
+    Goes on from where slots say that the walk is, which is up to date only if the answer is `PAUSED`.
+    """
+    at = slots[_AT]
+    pc = slots[_PC]
+    # Whatever takes these stands right behind what sets them, so no pause is between.
     kept = np.int64(0)
     text = np.int64(0)
     depth = 0
@@ -242,19 +277,19 @@ def walk(event: int, size: int, body: int, program: Any, tables: Any, classes: A
         elif TEXT <= operation <= REFERENCE:
             behind = _behind_varint(at, end)
             if behind < 0:
-                return False
+                return REFUSED
             length = _number(at, behind)
             if length < 0 or length > end - behind:
-                return False
+                return REFUSED
             text = behind
             at = behind + length
             pc += 1
             if operation == IDENTIFIER:
                 if length > LONGEST_IDENTIFIER or not _is_identifier(text, at):
-                    return False
+                    return REFUSED
             elif operation == TEXT:
                 if not _is_ascii(text, at) and not _is_text(text, at):
-                    return False
+                    return REFUSED
             elif operation == REFERENCE:
                 forbidden = tables[program[pc] + kept]
                 pc += 1
@@ -262,34 +297,38 @@ def walk(event: int, size: int, body: int, program: Any, tables: Any, classes: A
                 if length > 0 and (
                     forbidden == ANY or length > LONGEST_IDENTIFIER or _has(text, at, classes, forbidden)
                 ):
-                    return False
+                    return REFUSED
+            elif length > FAR_BYTES and depth == 0 and at < end:
+                slots[_AT] = at
+                slots[_PC] = pc
+                return PAUSED
         elif operation == LONG:
             at = _behind_varint(at, end)
             if at < 0:
-                return False
+                return REFUSED
             pc += 1
         elif operation == BRANCH:
             if at >= end:
-                return False
+                return REFUSED
             index = np.int64(_byte(at))
             if index & 0x81 or index >> 1 >= program[pc + 1]:
-                return False
+                return REFUSED
             at += 1
             pc = np.int64(program[pc + 2 + (index >> 1)])
             if pc < 0:
-                return False
+                return REFUSED
         elif operation == JUMP:
             pc = np.int64(program[pc + 1])
         elif operation == ENUM:
             if at >= end:
-                return False
+                return REFUSED
             index = np.int64(_byte(at))
             if index & 0x81 or index >> 1 >= program[pc + 2]:
-                return False
+                return REFUSED
             at += 1
             kept = np.int64(tables[program[pc + 1] + (index >> 1)])
             if kept < 0:
-                return False
+                return REFUSED
             pc += 3
         elif operation == KEEP_TEXT:
             slots[program[pc + 1]] = text
@@ -299,52 +338,52 @@ def walk(event: int, size: int, body: int, program: Any, tables: Any, classes: A
             pc += 2
         elif operation == BOOLEAN:
             if at >= end or _byte(at) > 1:
-                return False
+                return REFUSED
             at += 1
             pc += 1
         elif operation == INT:
             behind = _behind_varint(at, end)
             if behind < 0:
-                return False
+                return REFUSED
             number = _number(at, behind)
             if number < -(2**31) or number >= 2**31:
-                return False
+                return REFUSED
             at = behind
             pc += 1
         elif operation == FIXED:
             if program[pc + 1] > end - at:
-                return False
+                return REFUSED
             at += program[pc + 1]
             pc += 2
         elif operation == ITEMS:
             behind = _behind_varint(at, end)
             if behind < 0:
-                return False
+                return REFUSED
             count = _number(at, behind)
             at = behind
             if count == 0:
                 pc = np.int64(program[pc + 1])
             elif count < 0 or count > end - at or depth == DEEPEST:
                 # A block that names its size, or more items than bytes.
-                return False
+                return REFUSED
             else:
-                counts[depth] = count
+                slots[_LEFT + depth] = count
                 depth += 1
                 pc += 2
         elif operation == NEXT:
-            counts[depth - 1] -= 1
-            if counts[depth - 1] > 0:
+            slots[_LEFT + depth - 1] -= 1
+            if slots[_LEFT + depth - 1] > 0:
                 pc = np.int64(program[pc + 1])
             else:
                 depth -= 1
                 pc += 2
         elif operation == CLOSE:
             if at >= end or _byte(at) != 0:
-                return False
+                return REFUSED
             at += 1
             pc += 1
         else:
-            return bool(at == end)
+            return WALKED if at == end else REFUSED
 
 
 @njit(inline="always")
@@ -450,6 +489,33 @@ def _ending(first: int, last: int, terminal: int, endings: Any, ending_places: A
     return terminal
 
 
+@njit(inline="always")
+def _begin(event: int, size: int, max_size: int, walking: Any, marks: Any, slots: Any) -> int:
+    """Look at the frame and walk the event, up to where it pauses if it is large."""
+    frame, program, tables, classes = walking
+    framed = len(frame) <= size <= max_size
+    for at in range(len(frame)):
+        framed = framed and _byte(event + at) == frame[at]
+    if not framed:
+        return REFUSED
+    slots[COST_SLOT] = -1
+    slots[_AT] = event + len(frame)
+    slots[_PC] = 0
+    return walk(event + size, program, tables, classes, marks, slots)
+
+
+@_compiled
+def _walk_large(addresses: Any, sizes: Any, max_size: int, walking: Any, marks: Any, slots: Any, came_to: Any) -> None:
+    """Walk the large ones of these events, each with a row of marks and slots, and ask for what they paused before."""
+    for number in range(len(addresses)):
+        came_to[number] = REFUSED
+        if sizes[number] > FAR_BYTES:
+            came_to[number] = _begin(addresses[number], sizes[number], max_size, walking, marks[number], slots[number])
+    for number in range(len(addresses)):
+        if came_to[number] == PAUSED:
+            _prefetch(slots[number, _AT])
+
+
 @_compiled
 def project(
     batch: Any, begin: int, max_size: int, walking: Any, planning: Any, place: Any, out: Any, events: Any, records: Any
@@ -460,20 +526,32 @@ def project(
     begin and end, and its family. Per record: first and last byte in `out`, plan, and bytes before the tail.
     """
     addresses, sizes, offsets = batch
-    frame, program, tables, classes = walking
+    _, program, tables, classes = walking
     facts, outcomes, endings, ending_places, plans, pieces, pool = planning
     kind_mark, terminal_mark, journal_mark, usage_mark, id_mark, run_mark, agent_mark = facts
-    marks = np.zeros(MARKS, np.int64)
-    slots = np.zeros(SLOTS, np.int64)
+    own_marks, own_slots = np.zeros(MARKS, np.int64), np.zeros(_LEFT + DEEPEST, np.int64)
+    # Rows of a power of two would all be in the same few lines of the cache.
+    all_marks = np.zeros((TOGETHER, MARKS + 56), np.int64)
+    all_slots = np.zeros((TOGETHER, _LEFT + DEEPEST), np.int64)
+    came_to = np.zeros(TOGETHER, np.int64)
+    first = behind = begin
     filled = row = 0
     for number in range(begin, len(addresses)):
         event, size = addresses[number], sizes[number]
         events[number, 0] = 0
-        framed = len(frame) <= size <= max_size and offsets[number] >= 0
-        for at in range(len(frame)):
-            framed = framed and _byte(event + at) == frame[at]
-        slots[COST_SLOT] = -1
-        if not framed or not walk(event, size, len(frame), program, tables, classes, marks, slots):
+        if size <= FAR_BYTES:
+            marks, slots = own_marks, own_slots
+            result = _begin(event, size, max_size, walking, marks, slots)
+        else:
+            if number >= behind:
+                first, behind = number, min(number + TOGETHER, len(addresses))
+                _walk_large(
+                    addresses[first:behind], sizes[first:behind], max_size, walking, all_marks, all_slots, came_to
+                )
+            marks, slots, result = all_marks[number - first], all_slots[number - first], came_to[number - first]
+            while result == PAUSED:
+                result = walk(event + size, program, tables, classes, marks, slots)
+        if result != WALKED or offsets[number] < 0:
             continue
         terminal = np.int64(_byte(marks[terminal_mark]))
         ending = _ending(marks[kind_mark], marks[kind_mark + 1], terminal, endings, ending_places)
