@@ -19,7 +19,12 @@ from tailrace.runtime.ports import Projector
 NEAR, FAR = "events in the cache", "events far from it"
 
 KINDS = (MIX, "turn_started", "model_message_completed")
-SIZES_BYTES: Mapping[str, int] = {"none": 0, "0.3 KB": 300, "3 KB": 3_000, "100 KB": 100_000}
+
+INSTRUCTED = "100 KB with instructions"
+"""3 KB of a system prompt ahead of them: two lengths that are far from one another."""
+
+SIZES_BYTES: Mapping[str, int] = {"none": 0, "0.3 KB": 300, "3 KB": 3_000, "100 KB": 100_000, INSTRUCTED: 100_000}
+INSTRUCTIONS_BYTES: Mapping[str, int] = {INSTRUCTED: 3_000}
 
 EVENTS = 500
 """With 100 KB each, 50 MB: more than a cache has, but of each event only a dozen lines are looked at."""
@@ -92,27 +97,28 @@ def _by_size(schemas: SchemaStore, projector: Projector, values: Sequence[bytes]
     """What projects these events, by the size of the conversation that each has. All give the same records."""
     if len(values) != EVENTS:
         raise SystemExit(f"only {len(values)} of {EVENTS} events are of a kind")
-    sized = {name: _with_conversation(schemas, values, size) for name, size in SIZES_BYTES.items()}
+    sized = {name: _with_conversation(schemas, values, name) for name in SIZES_BYTES}
     made = [list(projected(projector, events)) for events in sized.values()]
     if not all(isinstance(records, tuple) for records in made[0]) or any(other != made[0] for other in made):
         raise SystemExit("a conversation changes what is projected")
     return {name: projecting(projector, events) for name, events in sized.items()}
 
 
-def _with_conversation(schemas: SchemaStore, values: Sequence[bytes], size_bytes: int) -> list[bytes]:
-    content = _conversation(size_bytes) if size_bytes else None
+def _with_conversation(schemas: SchemaStore, values: Sequence[bytes], size: str) -> list[bytes]:
+    content = _conversation(SIZES_BYTES[size], INSTRUCTIONS_BYTES.get(size)) if SIZES_BYTES[size] else None
     return [written(schemas, {**read(schemas, value), "content": content}) for value in values]
 
 
-def _conversation(size_bytes: int) -> dict[str, Any]:
+def _conversation(size_bytes: int, instructions_bytes: int | None) -> dict[str, Any]:
     text = '[{"role":"user","parts":[{"type":"text","content":"größer"}]}]'.encode()
-    half = (text * (size_bytes // 2 // len(text) + 1))[: size_bytes // 2]
+    text *= size_bytes // len(text) + 1
+    half = text[: size_bytes // 2]
     return {
         "capture_kind": "turn_chat",
         "thread_id": "thread-1",
         "turn_number": 3,
         "span_is_recording": True,
-        "system_instructions": None,
+        "system_instructions": None if instructions_bytes is None else text[:instructions_bytes],
         "input_messages": half,
         "output_messages": half,
     }

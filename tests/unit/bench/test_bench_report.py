@@ -145,7 +145,7 @@ def test_the_worst_row_decides_what_skipping_costs() -> None:
         turn = [
             Row(where, variant, figures(1, us))
             for where, us_of in (("near", 2.2), ("far", far_us))
-            for variant, us in (("mix", 2.0), ("mix, 3 KB", 9.0), ("mix, 100 KB", us_of))
+            for variant, us in (("mix", 2.0), ("mix, 3 KB", 9.0), ("mix, 100 KB", 2.1), ("mix, 100 KB twice", us_of))
         ]
         rows = [[row.contestant, row.variant] for row in turn]
         skipped = Result("content-skipped", "quick", {"rows": rows, "backlogs": []}, MADE, [turn])

@@ -33,4 +33,5 @@ def test_a_row_without_a_conversation_is_named_by_its_kind_alone() -> None:
         "turn_started, 0.3 KB",
         "turn_started, 3 KB",
         "turn_started, 100 KB",
+        "turn_started, 100 KB with instructions",
     ]

@@ -281,11 +281,11 @@ SIZES = (0, 63, kernel.FAR_BYTES - 1, kernel.FAR_BYTES, kernel.FAR_BYTES + 1, 9_
 
 
 def conversing(chance: Random) -> bytes:
-    """An event with parts of any size, far or near, each of which may be followed by nothing."""
-    parts = [chance.randbytes(chance.choice(SIZES)) for _ in range(3)]
-    content = {"system_instructions": parts[0] or None, "input_messages": parts[1], "output_messages": parts[2]}
-    mostly = chance.choice([content, content, None])
-    return framed({**PLAIN, "event_id": f"e-{chance.random()}", "content": mostly and {**CONTENT, **mostly}})
+    """An event with three, two or no parts of a conversation, each of any size, so that any may be the last far one."""
+    first, second, third = (chance.randbytes(chance.choice(SIZES)) for _ in range(3))
+    content = {"system_instructions": first or None, "input_messages": second, "output_messages": third}
+    event = {**PLAIN, "event_id": f"e-{chance.random()}"}
+    return framed(event if chance.random() < 1 / 3 else {**event, "content": {**CONTENT, **content}})
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -311,15 +311,72 @@ def test_what_is_wrong_behind_a_conversation_is_refused() -> None:
     assert [isinstance(made, tuple) for made in both(projector, values)] == [False, True] * len(wrong)
 
 
-def test_what_is_large_within_a_list_is_counted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("around", ["array", "map"])
+def test_what_is_large_within_lists_or_maps_is_counted(tmp_path: Path, around: str) -> None:
     other = schema_json("agent_event")
     pictures = {"type": "array", "items": "bytes"}
-    other["fields"].append({"name": "pictures", "type": {"type": "array", "items": pictures}, "default": []})
+    inside = "items" if around == "array" else "values"
+    other["fields"].append({"name": "pictures", "type": {"type": around, inside: pictures}})
     projector = ready(schemas=store_with(tmp_path, other=other))
     lists = [[[b"x" * size] * times, [b"y"], [b"z" * size]] for size in (9, 9_000) for times in (1, 2, 3)] * 5
-    values = [frame(other) + write(other, {**PLAIN, "pictures": one}) for one in lists]
+    maps = [dict(zip("abc", one, strict=True)) for one in lists]
+    values = [
+        frame(other) + write(other, {**PLAIN, "pictures": one, "content": content})
+        for one in (lists if around == "array" else maps)
+        for content in (None, {**CONTENT, "input_messages": b"x" * 5_000})
+    ]
     assert all(isinstance(made, tuple) for made in both(projector, values))
     assert all(taken(projector, *values))
+
+
+def of_size(size: int) -> bytes:
+    rest = len(framed({**PLAIN, "content": {**CONTENT, "input_messages": b"x" * 1_000}})) - 1_000
+    return framed({**PLAIN, "content": {**CONTENT, "input_messages": b"x" * (size - rest)}})
+
+
+def test_an_event_may_be_just_as_large_as_one_that_is_walked_ahead() -> None:
+    projector = ready()
+    values = [of_size(kernel.FAR_BYTES + more) for more in (-1, 0, 1)] * 7
+    assert {len(value) for value in values} == {kernel.FAR_BYTES + more for more in (-1, 0, 1)}
+    assert all(isinstance(made, tuple) for made in both(projector, values))
+    assert all(taken(projector, *values))
+
+
+def test_no_more_is_walked_ahead_than_its_limit_and_the_rest_in_its_turn() -> None:
+    """Texts to look at behind and between parts that are passed over: of any of them the limit may be reached."""
+    projector = ready()
+    chance = Random(5)
+    tags = [["größer" * (size // 8)] for size in (0, kernel.AHEAD_BYTES // 9, kernel.AHEAD_BYTES, 1)]
+    large = {**CONTENT, "system_instructions": b"s" * 5_000, "input_messages": b"x" * 5_000}
+    contents: list[Event | None] = [None, {**CONTENT, "input_messages": b"x" * 5_000}, large]
+    values = [
+        framed({**PLAIN, "event_id": f"e-{number}", "tags": chance.choice(tags), "content": chance.choice(contents)})
+        for number in range(300)
+    ]
+    assert all(isinstance(made, tuple) for made in both(projector, values))
+    assert all(taken(projector, *values))
+
+
+def test_one_whose_records_have_no_room_is_walked_again_with_those_that_were_walked_ahead() -> None:
+    projector = ready()
+    large = [{"kind": "redaction", "id": "r" * 200}] * (batch.OUT_BYTES // 9 // 203)
+    contents: list[Event | None] = [None, {**CONTENT, "input_messages": b"x" * 5_000, "output_messages": b"y" * 3_000}]
+    values = [
+        framed({**PLAIN, "event_id": f"e-{number}", "policy_refs": large if number % 5 else [], "content": content})
+        for number in range(25)
+        for content in contents
+    ]
+    assert all(isinstance(made, tuple) for made in both(projector, values))
+    assert all(taken(projector, *values))
+
+
+def test_a_large_event_at_no_valid_offset_is_left_to_the_functions() -> None:
+    projector = ready()
+    assert projector.native is not None
+    value = framed({**PLAIN, "content": {**CONTENT, "input_messages": b"x" * 5_000}})
+    made = projector.native.project(0, [1, -1, 2], [value] * 3, DEFAULT_MAX_EVENT_BYTES)
+    assert made is not None
+    assert [records is not None for records in made] == [True, False, True]
 
 
 def test_records_that_do_not_fit_at_once_take_more_calls() -> None:

@@ -65,13 +65,15 @@ DEEPEST: Final = 16
 
 ID_SLOT, RUN_SLOT, AGENT_SLOT, FAMILY_SLOT, COST_SLOT, SLOTS = 0, 1, 2, 3, 4, 5
 
-# Behind those, where a walk is: in the event, in the program, and the items left in each loop.
-_AT, _PC, _LEFT = 5, 6, 7
+# Behind those, where a walk is: in the event, in the program, bytes it passed unseen, and the items left in each loop.
+_AT, _PC, _PASSED, _LEFT = SLOTS, SLOTS + 1, SLOTS + 2, SLOTS + 3
 
 SLASH: Final = 2
 FOREIGN: Final = 1
 ANY: Final = 255
 """Classes of characters: outside the grammar, the slash, and every one of them."""
+
+_SLOTS_AND_WALK: Final = _LEFT + DEEPEST
 
 LONGEST_IDENTIFIER: Final = 200
 
@@ -79,15 +81,25 @@ REFUSED, WALKED, PAUSED = 0, 1, 2
 """What a walk comes to."""
 
 FAR_BYTES: Final = 2048
-"""What stands behind so many bytes that nobody looks at is on a page that has to be looked for: a walk pauses there."""
+"""What stands behind more bytes than these that nobody looks at is on a page that has to be looked for.
+
+A walk pauses there, except within a list, whose count it would have to keep, and at the event's end. Only an event that
+is larger can have such a place: a smaller one is walked by itself, as the detour would make it 2 % dearer.
+"""
 
 TOGETHER: Final = 16
-"""Large events are walked up to where they pause, then all those places are asked for at once, and then they go on.
+"""Large events are walked up to where they pause; all those places are asked for at once; they go on to the next.
 
 Asked for one at a time, a place that the processor has to look for takes 300 to 450 ns; together, 60 each. A prefetch
-waits for its page, so asking in the middle of each walk gains little [measured: 500 events of 100 KB, after 64 MB were
-copied; turn_started costs 1.16 of one without a conversation instead of 1.33]. Smaller events take the other way: the
-detour would make each 2 % dearer.
+does not wait for the bytes, but it does for the page, so asking in the middle of each walk gains little [measured: 500
+events of 100 KB, after 64 MB were copied; turn_started costs 1.16 of one without a conversation instead of 1.33].
+"""
+
+AHEAD_BYTES: Final = 32 * 1024
+"""No event is walked ahead of its turn once so much has been looked at: without room for records it was for nothing.
+
+Events with a conversation have 1 KB to look at. Those of 600 KB of references cost 5.8 times as much without this
+limit, as each call has room for the records of one and walked fifteen more [measured].
 """
 
 RESERVE_BYTES: Final = 64
@@ -126,7 +138,7 @@ def _copy(_context: Any, to: Any, source: Any, size: Any) -> Any:  # noqa: ARG00
 
 @intrinsic
 def _prefetch(_context: Any, address: Any) -> Any:  # noqa: ARG001 - its type is declared below
-    """Have the processor fetch what is there, without waiting for it; an address of nothing does no harm."""
+    """Have the processor fetch what is there, waiting for its page at most; an address of nothing does no harm."""
 
     def generate(target: Any, builder: Any, _signature: Any, args: Any) -> Any:
         number = ir.IntType(32)
@@ -301,6 +313,7 @@ def walk(end: int, program: Any, tables: Any, classes: Any, marks: Any, slots: A
             elif length > FAR_BYTES and depth == 0 and at < end:
                 slots[_AT] = at
                 slots[_PC] = pc
+                slots[_PASSED] = length
                 return PAUSED
         elif operation == LONG:
             at = _behind_varint(at, end)
@@ -490,30 +503,43 @@ def _ending(first: int, last: int, terminal: int, endings: Any, ending_places: A
 
 
 @njit(inline="always")
-def _begin(event: int, size: int, max_size: int, walking: Any, marks: Any, slots: Any) -> int:
-    """Look at the frame and walk the event, up to where it pauses if it is large."""
-    frame, program, tables, classes = walking
+def _begin(event: int, size: int, max_size: int, frame: Any, slots: Any) -> int:
+    """Whether a walk may begin behind the frame: as if it had paused there."""
     framed = len(frame) <= size <= max_size
     for at in range(len(frame)):
         framed = framed and _byte(event + at) == frame[at]
-    if not framed:
-        return REFUSED
     slots[COST_SLOT] = -1
     slots[_AT] = event + len(frame)
     slots[_PC] = 0
-    return walk(event + size, program, tables, classes, marks, slots)
+    return PAUSED if framed else REFUSED
 
 
 @_compiled
-def _walk_large(addresses: Any, sizes: Any, max_size: int, walking: Any, marks: Any, slots: Any, came_to: Any) -> None:
-    """Walk the large ones of these events, each with a row of marks and slots, and ask for what they paused before."""
+def _walk_ahead(addresses: Any, sizes: Any, max_size: int, walking: Any, marks: Any, slots: Any, came_to: Any) -> None:
+    """Walk the large ones of these events, each with a row of marks and slots, from pause to pause side by side.
+
+    Where `AHEAD_BYTES` were looked at, the others stay where they are.
+    """
+    frame, program, tables, classes = walking
     for number in range(len(addresses)):
         came_to[number] = REFUSED
         if sizes[number] > FAR_BYTES:
-            came_to[number] = _begin(addresses[number], sizes[number], max_size, walking, marks[number], slots[number])
-    for number in range(len(addresses)):
-        if came_to[number] == PAUSED:
-            _prefetch(slots[number, _AT])
+            came_to[number] = _begin(addresses[number], sizes[number], max_size, frame, slots[number])
+    looked = 0
+    paused = True
+    while paused and looked < AHEAD_BYTES:
+        paused = False
+        for number in range(len(addresses)):
+            if came_to[number] == PAUSED and looked < AHEAD_BYTES:
+                begin, end = slots[number, _AT], addresses[number] + sizes[number]
+                came_to[number] = walk(end, program, tables, classes, marks[number], slots[number])
+                if came_to[number] == PAUSED:
+                    paused = True
+                    end = slots[number, _AT] - slots[number, _PASSED]
+                looked += end - begin
+        for number in range(len(addresses)):
+            if came_to[number] == PAUSED:
+                _prefetch(slots[number, _AT])
 
 
 @_compiled
@@ -526,14 +552,14 @@ def project(
     begin and end, and its family. Per record: first and last byte in `out`, plan, and bytes before the tail.
     """
     addresses, sizes, offsets = batch
-    _, program, tables, classes = walking
+    frame, program, tables, classes = walking
     facts, outcomes, endings, ending_places, plans, pieces, pool = planning
     kind_mark, terminal_mark, journal_mark, usage_mark, id_mark, run_mark, agent_mark = facts
-    own_marks, own_slots = np.zeros(MARKS, np.int64), np.zeros(_LEFT + DEEPEST, np.int64)
-    # Rows of a power of two would all be in the same few lines of the cache.
-    all_marks = np.zeros((TOGETHER, MARKS + 56), np.int64)
-    all_slots = np.zeros((TOGETHER, _LEFT + DEEPEST), np.int64)
-    came_to = np.zeros(TOGETHER, np.int64)
+    own_marks, own_slots = np.zeros(MARKS, np.int64), np.zeros(_SLOTS_AND_WALK, np.int64)
+    # Left as they come: a walk that comes to the end has written all that is read. To make 75 KB zero would cost a call
+    # with one small event a third more. Rows of a power of two would all be in the same few lines of the cache.
+    all_marks, all_slots = np.empty((TOGETHER, MARKS + 56), np.int64), np.empty((TOGETHER, _SLOTS_AND_WALK), np.int64)
+    came_to = np.empty(TOGETHER, np.int64)
     first = behind = begin
     filled = row = 0
     for number in range(begin, len(addresses)):
@@ -541,16 +567,16 @@ def project(
         events[number, 0] = 0
         if size <= FAR_BYTES:
             marks, slots = own_marks, own_slots
-            result = _begin(event, size, max_size, walking, marks, slots)
+            result = _begin(event, size, max_size, frame, slots)
         else:
             if number >= behind:
                 first, behind = number, min(number + TOGETHER, len(addresses))
-                _walk_large(
+                _walk_ahead(
                     addresses[first:behind], sizes[first:behind], max_size, walking, all_marks, all_slots, came_to
                 )
             marks, slots, result = all_marks[number - first], all_slots[number - first], came_to[number - first]
-            while result == PAUSED:
-                result = walk(event + size, program, tables, classes, marks, slots)
+        while result == PAUSED:
+            result = walk(event + size, program, tables, classes, marks, slots)
         if result != WALKED or offsets[number] < 0:
             continue
         terminal = np.int64(_byte(marks[terminal_mark]))
