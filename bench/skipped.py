@@ -21,7 +21,7 @@ NEAR, FAR = "events in the cache", "events far from it"
 KINDS = (MIX, "turn_started", "model_message_completed")
 
 INSTRUCTED = "100 KB with instructions"
-"""3 KB of a system prompt ahead of them: two lengths that are far from one another."""
+"""With 3 KB of a system prompt ahead of them: the length of each part is far from the one before."""
 
 SIZES_BYTES: Mapping[str, int] = {"none": 0, "0.3 KB": 300, "3 KB": 3_000, "100 KB": 100_000, INSTRUCTED: 100_000}
 INSTRUCTIONS_BYTES: Mapping[str, int] = {INSTRUCTED: 3_000}

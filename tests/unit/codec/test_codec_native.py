@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tailrace.codec.compiled_projector import CompiledProjector
@@ -312,7 +313,7 @@ def test_what_is_wrong_behind_a_conversation_is_refused() -> None:
 
 
 @pytest.mark.parametrize("around", ["array", "map"])
-def test_what_is_large_within_lists_or_maps_is_counted(tmp_path: Path, around: str) -> None:
+def test_large_bytes_within_lists_and_maps_are_walked_over(tmp_path: Path, around: str) -> None:
     other = schema_json("agent_event")
     pictures = {"type": "array", "items": "bytes"}
     inside = "items" if around == "array" else "values"
@@ -334,7 +335,7 @@ def of_size(size: int) -> bytes:
     return framed({**PLAIN, "content": {**CONTENT, "input_messages": b"x" * (size - rest)}})
 
 
-def test_an_event_may_be_just_as_large_as_one_that_is_walked_ahead() -> None:
+def test_events_just_below_at_and_above_the_size_that_is_walked_ahead() -> None:
     projector = ready()
     values = [of_size(kernel.FAR_BYTES + more) for more in (-1, 0, 1)] * 7
     assert {len(value) for value in values} == {kernel.FAR_BYTES + more for more in (-1, 0, 1)}
@@ -342,31 +343,71 @@ def test_an_event_may_be_just_as_large_as_one_that_is_walked_ahead() -> None:
     assert all(taken(projector, *values))
 
 
-def test_no_more_is_walked_ahead_than_its_limit_and_the_rest_in_its_turn() -> None:
-    """Texts to look at behind and between parts that are passed over: of any of them the limit may be reached."""
+def walked_ahead(projector: CompiledProjector, *values: bytes) -> list[int]:
+    """What each comes to before it is its turn."""
+    assert projector.native is not None
+    (native,) = projector.native._ready.values()
+    addresses = np.array([id(value) for value in values]) + batch._BYTES_OFFSET
+    events = addresses, np.array([len(value) for value in values]), np.zeros(len(values), np.int64)
+    marks, slots = (np.empty((kernel.TOGETHER, size), np.int64) for size in (kernel.MARKS, kernel._SLOTS_AND_WALK))
+    kernel._walk_ahead(events, 0, len(values), DEFAULT_MAX_EVENT_BYTES, native._walking, marks, slots)
+    came_to: list[int] = slots[: len(values), kernel._CAME_TO].tolist()
+    return came_to
+
+
+def test_no_more_is_looked_at_ahead_than_the_limit_and_what_is_passed_over_does_not_count() -> None:
     projector = ready()
+    tagged = framed({**PLAIN, "tags": ["t" * (kernel.AHEAD_BYTES // 4)]})
+    large = {**CONTENT, "system_instructions": b"s" * 5_000, "input_messages": b"x" * 50_000}
+    talks = [framed({**PLAIN, "content": {**large, "output_messages": b"y" * size}}) for size in (2, 50_000)]
+    both(projector, [tagged, *talks])
+    rest = kernel.TOGETHER - 4
+    assert walked_ahead(projector, *[tagged] * kernel.TOGETHER) == [kernel.WALKED] * 4 + [kernel.PAUSED] * rest
+    assert walked_ahead(projector, *talks * (kernel.TOGETHER // 2)) == [kernel.WALKED] * kernel.TOGETHER
+    assert walked_ahead(projector, framed(PLAIN), *talks) == [kernel.REFUSED, kernel.WALKED, kernel.WALKED]
+
+
+def test_what_is_beyond_the_limit_of_walking_ahead_is_walked_in_its_turn(tmp_path: Path) -> None:
+    """Long texts before and behind what is passed over: the limit is reached before the first pause or a later one."""
+    other = schema_json("agent_event")
+    other["fields"].append({"name": "note", "type": "string", "default": ""})
+    projector = ready(schemas=store_with(tmp_path, other=other))
     chance = Random(5)
-    tags = [["größer" * (size // 8)] for size in (0, kernel.AHEAD_BYTES // 9, kernel.AHEAD_BYTES, 1)]
+    texts = ["größer" * (size // 8) for size in (0, 8, kernel.AHEAD_BYTES // 9, kernel.AHEAD_BYTES)]
     large = {**CONTENT, "system_instructions": b"s" * 5_000, "input_messages": b"x" * 5_000}
     contents: list[Event | None] = [None, {**CONTENT, "input_messages": b"x" * 5_000}, large]
     values = [
-        framed({**PLAIN, "event_id": f"e-{number}", "tags": chance.choice(tags), "content": chance.choice(contents)})
+        frame(other)
+        + write(
+            other,
+            {
+                **PLAIN,
+                "event_id": f"e-{number}",
+                "tags": [chance.choice(texts)],
+                "content": chance.choice(contents),
+                "note": chance.choice(texts),
+            },
+        )
         for number in range(300)
     ]
     assert all(isinstance(made, tuple) for made in both(projector, values))
     assert all(taken(projector, *values))
 
 
-def test_one_whose_records_have_no_room_is_walked_again_with_those_that_were_walked_ahead() -> None:
+def test_what_was_walked_ahead_behind_one_without_room_is_walked_again() -> None:
     projector = ready()
-    large = [{"kind": "redaction", "id": "r" * 200}] * (batch.OUT_BYTES // 9 // 203)
-    contents: list[Event | None] = [None, {**CONTENT, "input_messages": b"x" * 5_000, "output_messages": b"y" * 3_000}]
+    refs = [{"kind": "redaction", "id": "r" * 200}] * 12
+    content = {**CONTENT, "input_messages": b"x" * 5_000, "output_messages": b"y" * 3_000}
+    event = {**PLAIN, "content": content}
+    # Not all of one size, so that where there is no more room is not always where a group ends.
     values = [
-        framed({**PLAIN, "event_id": f"e-{number}", "policy_refs": large if number % 5 else [], "content": content})
-        for number in range(25)
-        for content in contents
+        framed({**event, "event_id": f"e-{number}", "policy_refs": refs[number % 3 :]})
+        for number in range(batch.EVENTS_AT_ONCE)
     ]
-    assert all(isinstance(made, tuple) for made in both(projector, values))
+    made = both(projector, values)
+    assert (
+        sum(len(record.value) for records in made if isinstance(records, tuple) for record in records) > batch.OUT_BYTES
+    )
     assert all(taken(projector, *values))
 
 

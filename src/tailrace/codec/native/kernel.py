@@ -65,8 +65,8 @@ DEEPEST: Final = 16
 
 ID_SLOT, RUN_SLOT, AGENT_SLOT, FAMILY_SLOT, COST_SLOT, SLOTS = 0, 1, 2, 3, 4, 5
 
-# Behind those, where a walk is: what it came to, where in the event and in the program, how many bytes it passed unseen
-# just before, and the items left in each loop.
+# Behind those, where a walk is: what it came to ahead of its turn, where in the event and in the program, how many
+# bytes it passed unseen, and the items left in each loop.
 _CAME_TO, _AT, _PC, _PASSED, _LEFT = SLOTS, SLOTS + 1, SLOTS + 2, SLOTS + 3, SLOTS + 4
 
 SLASH: Final = 2
@@ -82,10 +82,10 @@ REFUSED, WALKED, PAUSED = 0, 1, 2
 """What a walk comes to."""
 
 FAR_BYTES: Final = 1024
-"""What stands behind more bytes than these that nobody looks at is not in the cache, and often on another page.
+"""Behind more than so many bytes that nobody looks at, the next one is not in the cache, and often on another page.
 
-A walk pauses there, except within a list, whose count it would have to keep, and at the event's end. Only an event that
-is larger can have such a place: a smaller one is walked by itself, as the detour would make it 2 % dearer. With 2048 a
+A walk pauses there, except within lists and maps, as how deep it is in those is not kept. Only an event that is
+larger can have such a place: a smaller one is walked by itself, as the detour would make it 2 % dearer. With 2048 a
 turn_started with a conversation of 3 KB cost 1.21 of one without, with this 1.10 [measured].
 """
 
@@ -98,11 +98,14 @@ events of 100 KB, after 64 MB were copied; turn_started costs 1.16 of one withou
 """
 
 AHEAD_BYTES: Final = 32 * 1024
-"""No event is walked ahead of its turn once so much has been looked at: without room for records it was for nothing.
+"""Once so much was looked at, no more is walked ahead of its turn: where a call has no room for records, it is in vain.
 
 Events with a conversation have 1 KB to look at. Those of 600 KB of references cost 5.8 times as much without this
 limit, as each call has room for the records of one and walked fifteen more [measured].
 """
+
+_LONG_ENOUGH: Final = 1 << 30
+"""For the length of an array where that is not known: numba checks no index unless it is told to."""
 
 RESERVE_BYTES: Final = 64
 """More than a single number takes."""
@@ -281,10 +284,12 @@ def _number(first: int, last: int) -> Any:
 
 @_compiled
 def _walk(end: int, program_at: int, tables_at: int, classes_at: int, marks_at: int, slots_at: int) -> int:
-    """As `_walk_on`, for arrays by their addresses: each would be ten arguments, which takes as long as ten fields."""
-    program, tables = carray(_pointer(program_at), 1, np.int32), carray(_pointer(tables_at), 1, np.int32)
-    classes = carray(_pointer(classes_at), 1, np.uint8)
-    marks, slots = carray(_pointer(marks_at), 1, np.int64), carray(_pointer(slots_at), 1, np.int64)
+    """As `_walk_on`, given addresses: each array would be seven arguments, and the call as dear as some fields."""
+    program = carray(_pointer(program_at), _LONG_ENOUGH, np.int32)
+    tables = carray(_pointer(tables_at), _LONG_ENOUGH, np.int32)
+    classes = carray(_pointer(classes_at), 256, np.uint8)
+    marks = carray(_pointer(marks_at), MARKS, np.int64)
+    slots = carray(_pointer(slots_at), _SLOTS_AND_WALK, np.int64)
     at = slots[_AT]
     pc = slots[_PC]
     # Whatever takes these stands right behind what sets them, so no pause is between.
@@ -320,11 +325,12 @@ def _walk(end: int, program_at: int, tables_at: int, classes_at: int, marks_at: 
                     forbidden == ANY or length > LONGEST_IDENTIFIER or _has(text, at, classes, forbidden)
                 ):
                     return REFUSED
-            elif length > FAR_BYTES and depth == 0 and at < end:
-                slots[_AT] = at
-                slots[_PC] = pc
-                slots[_PASSED] = length
-                return PAUSED
+            elif length > FAR_BYTES:
+                slots[_PASSED] += length
+                if depth == 0 and at < end:
+                    slots[_AT] = at
+                    slots[_PC] = pc
+                    return PAUSED
         elif operation == LONG:
             at = _behind_varint(at, end)
             if at < 0:
@@ -525,7 +531,7 @@ def _ending(first: int, last: int, terminal: int, endings: Any, ending_places: A
 
 @njit(inline="always")
 def _begin(event: int, size: int, max_size: int, frame: Any, slots: Any, row: int) -> int:
-    """Whether a walk may begin behind the frame: as if it had paused there."""
+    """PAUSED behind the frame, where a walk may begin, or else REFUSED."""
     framed = len(frame) <= size <= max_size
     for at in range(len(frame)):
         framed = framed and _byte(event + at) == frame[at]
@@ -539,7 +545,7 @@ def _begin(event: int, size: int, max_size: int, frame: Any, slots: Any, row: in
 def _walk_ahead(batch: Any, first: int, behind: int, max_size: int, walking: Any, marks: Any, slots: Any) -> None:
     """Walk the large ones of these events, each with a row of marks and slots, from pause to pause side by side.
 
-    Where `AHEAD_BYTES` were looked at, the others stay where they are.
+    Once `AHEAD_BYTES` were looked at, the others stay where they are. A refused one counts with all that is behind.
     """
     addresses, sizes, _ = batch
     for number in range(first, behind):
@@ -555,11 +561,12 @@ def _walk_ahead(batch: Any, first: int, behind: int, max_size: int, walking: Any
             row = number - first
             if slots[row, _CAME_TO] == PAUSED and looked < AHEAD_BYTES:
                 begin, end = slots[row, _AT], addresses[number] + sizes[number]
+                slots[row, _PASSED] = 0
                 slots[row, _CAME_TO] = _walk_on(end, walking, marks, slots, row)
                 if slots[row, _CAME_TO] == PAUSED:
                     paused = True
-                    end = slots[row, _AT] - slots[row, _PASSED]
-                looked += end - begin
+                    end = slots[row, _AT]
+                looked += end - begin - slots[row, _PASSED]
         for row in range(behind - first):
             if slots[row, _CAME_TO] == PAUSED:
                 _prefetch(slots[row, _AT])
@@ -579,8 +586,9 @@ def project(
     facts, outcomes, endings, ending_places, plans, pieces, pool = planning
     kind_mark, terminal_mark, journal_mark, usage_mark, id_mark, run_mark, agent_mark = facts
     # A row for each walk, the last one for those that are walked alone. Left as they come: a walk that comes to its end
-    # has written all that is read. To make 75 KB zero would cost a call with one small event a third more. Rows of a
-    # power of two would all be in the same few lines of the cache. Not arrays of their own: numba counts references.
+    # has written all that is read. To make 80 KB zero would cost a call with one small event a third more. Rows of a
+    # power of two would share few sets of the cache. One array, not one for each walk: numba would count a reference
+    # whenever one is taken.
     marks, slots = np.empty((TOGETHER + 1, MARKS + 56), np.int64), np.empty((TOGETHER + 1, _SLOTS_AND_WALK), np.int64)
     first = behind = begin
     filled = made = 0
