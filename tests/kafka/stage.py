@@ -58,9 +58,9 @@ class Stage:
 
     # ----------------------------------------------------------------------------------------------------- the setting
 
-    def create_topics(self, *sink_topics: str, letters: bool = True) -> None:
-        """The events topic, the worker's own topics, and these."""
-        self.kafka.create_topic(self.events_topic, self.partitions)
+    def create_topics(self, *sink_topics: str, letters: bool = True, **of_events: str | int) -> None:
+        """The events topic, with this configuration, the worker's own topics, and these."""
+        self.kafka.create_topic(self.events_topic, self.partitions, **of_events)
         self.kafka.create_topic(self.health_topic, 2)
         if letters:
             self.kafka.create_topic(self.dead_letter_topic, 2)

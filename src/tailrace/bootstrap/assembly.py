@@ -210,9 +210,7 @@ class _Journals:
         codec = LedgerCodec(around.schemas)
         self.ledger = KafkaLedger(health, codec)
         self.history = KafkaLedgerHistory(
-            make_consumer=lambda: around.consumer(
-                {**catch_up_properties(settings.events), **READ_BACK}, on_commit=lambda *_: None
-            ),
+            make_consumer=lambda: around.consumer({**catch_up_properties(), **READ_BACK}, on_commit=lambda *_: None),
             health_topic=settings.health.topic,
             events_topic=settings.events.topic,
             group=settings.events.group,
@@ -318,7 +316,7 @@ def _lane(plan: _LanePlan, feeds: dict[str, Feed], journals: _Journals, around: 
     )
     log = KafkaLaneLog(
         lambda on_commit: around.consumer(
-            {**log_properties(settings.cursor_group(plan.sink_id)), **catch_up_properties(settings.events)}, on_commit
+            {**log_properties(settings.cursor_group(plan.sink_id)), **catch_up_properties()}, on_commit
         ),
         settings.events.topic,
         clock,

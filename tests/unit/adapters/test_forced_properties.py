@@ -24,7 +24,7 @@ FORCED = {
     *source_properties("tailrace", 45_000),
     *log_properties("tailrace.analytics"),
     *intake_properties(EVENTS),
-    *catch_up_properties(EVENTS),
+    *catch_up_properties(),
     *sink_producer_properties(BatchSettings(), EVENTS),
     *journal_producer_properties(EVENTS),
 }

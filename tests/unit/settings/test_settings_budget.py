@@ -107,12 +107,13 @@ def test_clients_are_told_the_sizes_the_budget_counts(tmp_path: Path) -> None:
     events, large = settings.events, settings.sinks["large"]
 
     intake = intake_properties(events)
-    reader = catch_up_properties(events)
+    reader = catch_up_properties()
     producer = sink_producer_properties(large.batch, events)
 
     assert intake["queued.max.messages.kbytes"] == events.fetch_kbytes
-    assert intake["fetch.message.max.bytes"] == events.max_event_bytes
+    assert intake["fetch.max.bytes"] == 4 * MIB
     assert reader["queued.max.messages.kbytes"] == 2_048
+    assert reader["fetch.max.bytes"] == MIB
     # A batch never waits for room in the producer, nor does the one record that may be larger than a batch.
     assert int(str(producer["queue.buffering.max.kbytes"])) * 1024 >= 3_145_728 + max_record_bytes(events)
     assert int(str(producer["queue.buffering.max.messages"])) > large.batch.records
@@ -166,17 +167,33 @@ def test_what_the_content_stage_holds_has_a_line(tmp_path: Path) -> None:
     assert lines["sink analytics: producer"] > parts(tmp_path)["sink analytics: producer"]
 
 
-def test_a_topic_of_huge_events_widens_what_is_fetched_at_once(tmp_path: Path) -> None:
+def test_what_is_fetched_counts_as_it_is_once_unpacked(tmp_path: Path) -> None:
+    """Measured on one broker: 35 MiB for a queue of 2 MiB and a response of 4, of batches that pack three to one."""
+    of_part = parts(tmp_path)
+    consumer_bytes = 820 * 1024
+
+    assert of_part["intake"] == int((16 + 3 * 4 * 3) * 2.5 * MIB) + consumer_bytes
+    assert of_part["ledger reader"] == int((2 + 3 * 1 * 3) * 2.5 * MIB) + consumer_bytes
+    copies = 3 * (2 + 3 * 1 * 3) * MIB + 3 * 2_500 * 640
+    assert of_part["sink analytics: log reader"] == of_part["ledger reader"] + copies
+
+
+def test_huge_events_come_one_at_a_time_and_count_packed_and_unpacked(tmp_path: Path) -> None:
     environ = {
         "TAILRACE_EVENTS__MAX_EVENT_BYTES": str(16 * MIB),
         "TAILRACE_SINKS__ANALYTICS__BUFFER__CAPACITY_BYTES": str(64 * MIB),
         "TAILRACE_SINKS__DIAGNOSTIC__BUFFER__CAPACITY_BYTES": str(64 * MIB),
     }
 
-    events = loaded(tmp_path, environ=environ).events
+    settings = loaded(tmp_path, environ=environ)
+    of_part = {line.part: line.size_bytes for line in memory_budget(settings).lines}
 
-    assert int(str(intake_properties(events)["fetch.max.bytes"])) > 16 * MIB
-    assert int(str(journal_producer_properties(events)["queue.buffering.max.kbytes"])) >= 32 * 1024
+    consumer_bytes = 820 * 1024
+    assert of_part["intake"] == int(16 * 2.5 * MIB) + 3 * 2 * 16 * MIB + consumer_bytes
+    assert of_part["ledger reader"] == int(2 * 2.5 * MIB) + 3 * 2 * 16 * MIB + consumer_bytes
+    copies = 3 * (2 + 3 * 16) * MIB + 3 * 2_500 * 640
+    assert of_part["sink analytics: log reader"] == of_part["ledger reader"] + copies
+    assert int(str(journal_producer_properties(settings.events)["queue.buffering.max.kbytes"])) >= 32 * 1024
 
 
 @pytest.mark.parametrize(
