@@ -160,7 +160,9 @@ def _run(
             found_late = records_in(course.bootstrap, behind)
             if found_late >= course.records - live_events:
                 raise RunRefusedError("the late lane was done before the others: its backlog is too small for this run")
-            wait_for_records(child, course.bootstrap, {behind: course.records}, DRAIN_TIMEOUT_S)
+            # A live lane that was let go meanwhile may come to the end after the late one.
+            everything = {behind: course.records, **dict.fromkeys(healthy, live_events)}
+            wait_for_records(child, course.bootstrap, everything, DRAIN_TIMEOUT_S)
             track.ended(TAILRACE, child)
         track.judge(TAILRACE, course, from_offsets=dict.fromkeys(healthy, boundary))
         written = [append_times_s(course.bootstrap, topic) for topic in healthy]

@@ -70,6 +70,10 @@ FIGURES: dict[str, tuple[str, Sequence[tuple[str, str]]]] = {
         "Resident memory with one of three sinks stalled",
         (("rss_mib", "MiB"), ("highest_mib", "highest, MiB")),
     ),
+    "memory-let-go": (
+        "Resident memory with one of three sinks stalled, and another's lane let go half-way",
+        (("rss_mib", "MiB"), ("highest_mib", "highest, MiB")),
+    ),
     "catch-up": (
         "Two live lanes, and one that catches up",
         (("healthy_events_per_s", "live lanes, events/s"), ("late_lane_events_per_s", "late lane, events/s")),

@@ -82,6 +82,7 @@ CATCH_UP_COLUMNS = (
 
 MEMORY_COLUMNS = (
     Column("after s", median_of("after_s", ",.0f")),
+    Column("healthy lanes let go", median_of("behind", ".0f")),
     Column("RSS MiB", median_of("rss_mib", ".1f")),
     Column("highest since the line before", median_of("highest_mib", ".1f")),
 )
@@ -113,6 +114,7 @@ TABLES: dict[str, Sequence[Column]] = {
     "latency": LATENCY_COLUMNS,
     "catch-up": CATCH_UP_COLUMNS,
     "memory": MEMORY_COLUMNS,
+    "memory-let-go": MEMORY_COLUMNS,
 }
 
 
