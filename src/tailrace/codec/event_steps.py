@@ -44,7 +44,5 @@ class EventSteps:
         if step is None:
             step = self._steps[frame] = resolve_record(schema.tree, self.event)
         if isinstance(step, Mismatch):
-            error = WalkError(UndecodableReason.SCHEMA_MISMATCH)
-            error.steps.append(step.path)
-            raise error
+            raise WalkError(UndecodableReason.SCHEMA_MISMATCH, step.path)
         return step

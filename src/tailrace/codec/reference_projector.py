@@ -123,9 +123,7 @@ class ReferenceProjector:
             cost_status=self._facts.cost_status(fields),
         )
         if isinstance(outcome, MisplacedUsage):
-            error = WalkError(UndecodableReason.MISPLACED_USAGE)
-            error.steps.append("usage")
-            raise error
+            raise WalkError(UndecodableReason.MISPLACED_USAGE, "usage")
         if outcome.usage_ignored:
             with self._counting:
                 self._usage_ignored += 1

@@ -22,12 +22,16 @@ _LONGEST_VARINT_BYTES = 10  # 64 bits, seven to a byte
 
 
 class WalkError(Exception):
-    """How a step stops the walk; never leaves the codec. `steps` collects field names from the inside out."""
+    """How a step stops the walk; never leaves the codec. `steps` collects field names from the inside out.
 
-    def __init__(self, reason: UndecodableReason) -> None:
+    Whoever raises it gives it no name: a frame that names an exception and is in its traceback is a cycle, which keeps
+    what all its callers hold, a batch of thousands of records, until the collector looks.
+    """
+
+    def __init__(self, reason: UndecodableReason, *steps: str) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.steps: list[str] = []
+        self.steps = list(steps)
 
     @property
     def path(self) -> str:

@@ -1,5 +1,6 @@
 """Whatever is wrong with an event's bytes, a projector says what and where, and never raises."""
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,23 @@ FIELDS: list[tuple[str, bytes, str, str]] = [
 @pytest.mark.parametrize(("field", "raw", "reason", "path"), FIELDS)
 def test_a_malformed_field_is_named(field: str, raw: bytes, reason: str, path: str) -> None:
     assert verdict(spliced(FULL, **{field: raw})) == (reason, path)
+
+
+def test_a_refusal_holds_nothing_of_whoever_asked() -> None:
+    """An exception in a cycle with its frames keeps what all callers hold, a whole batch, until the collector looks."""
+    refused = [value for value, _ in FRAMES] + [spliced(FULL, **{field: piece}) for field, piece, *_ in FIELDS]
+    refused += [framed({**FULL, "event_family": "tool"}), framed(FULL) + b"x", framed(FULL)[:-1]]
+    reasons = {verdict(value)[0] for value in refused}
+    assert reasons == set(UndecodableReason) - {UndecodableReason.OVERSIZE, UndecodableReason.UNSAFE_SCHEMA}
+
+    gc.collect()
+    gc.disable()
+    try:
+        for value in refused:
+            PROJECTOR.project(0, 0, None, value)
+        assert gc.collect() == 0, "objects were in cycles"
+    finally:
+        gc.enable()
 
 
 def test_a_block_of_two_to_the_63_items_costs_its_bytes() -> None:
