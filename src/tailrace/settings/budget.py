@@ -4,8 +4,9 @@ The one place where a size of the configuration becomes a size of a client: adap
 and the memory budget is the sum over the same numbers, so that neither can drift from the other. librdkafka's own
 defaults would allow one GiB per producer and 64 MiB per consumer.
 
-Wart: queue limits and response sizes are asked of a client, which unpacks a response whole. A topic whose batches
-compress far better than `_UNPACKED_FACTOR` can take more than its line for a moment.
+Wart: a queue is limited unpacked, a response as it is sent, packed. A topic that packs far better than
+`_UNPACKED_FACTOR`, or whose batches are larger than a response without being one event, can take more than its line for
+a moment.
 """
 
 from dataclasses import dataclass
@@ -210,14 +211,14 @@ def memory_budget(settings: Settings) -> MemoryBudget:
         BudgetLine(
             "intake",
             _reader_bytes(events, events.fetch_kbytes, _INTAKE_RESPONSE_BYTES),
-            _reader_how(events.fetch_kbytes, _INTAKE_RESPONSE_BYTES),
+            _reader_how(events, events.fetch_kbytes, _INTAKE_RESPONSE_BYTES),
         ),
         BudgetLine("offers", _offer_bytes(settings), "a quarter of the smallest buffer"),
         BudgetLine("ledger", _journal_bytes(events), f"producer, {JOURNAL_ENTRIES} entries"),
         BudgetLine(
             "ledger reader",
             _reader_bytes(events, CATCH_UP_FETCH_KBYTES, _READER_RESPONSE_BYTES),
-            _reader_how(CATCH_UP_FETCH_KBYTES, _READER_RESPONSE_BYTES),
+            _reader_how(events, CATCH_UP_FETCH_KBYTES, _READER_RESPONSE_BYTES),
         ),
     ]
     for sink_id, sink in settings.sinks.items():
@@ -271,7 +272,7 @@ def _lane_lines(
             f"{name}: log reader",
             _reader_bytes(events, CATCH_UP_FETCH_KBYTES, _READER_RESPONSE_BYTES)
             + _read_bytes(events, batch, with_events=lane.content.mode.carries_content),
-            f"{_reader_how(CATCH_UP_FETCH_KBYTES, _READER_RESPONSE_BYTES)}, {batch.records} events as records",
+            f"{_reader_how(events, CATCH_UP_FETCH_KBYTES, _READER_RESPONSE_BYTES)}, {batch.records} events as records",
         ),
     ]
     if has_producer:
@@ -290,13 +291,19 @@ def _lane_lines(
 
 
 def _reader_bytes(events: EventsSettings, queue_kbytes: int, response_bytes: int) -> int:
-    """A consumer with its queue full and a response of every broker, or instead of that one event packed and unpacked.
+    """A consumer with its queue full and a response of every broker.
 
     Measured on one broker, events of 396 bytes, read slowly: 35 MiB for a queue of 2 MiB and a response of 4, 66 for 16
     and 4, 14 for 2 and 1.
     """
-    response = max(int(response_bytes * _UNPACKED_FACTOR * _FETCHED_FACTOR), 2 * events.max_event_bytes)
-    return int(queue_kbytes * KIB * _FETCHED_FACTOR) + _BROKERS * response + _CONSUMER_BYTES
+    responses_bytes = _BROKERS * _response_bytes(events, response_bytes)
+    return int(queue_kbytes * KIB * _FETCHED_FACTOR) + responses_bytes + _CONSUMER_BYTES
+
+
+def _response_bytes(events: EventsSettings, response_bytes: int) -> int:
+    """A response as it came, and what comes out of it; or one event that is larger, whose objects weigh nothing."""
+    unpacked_bytes = int(response_bytes * _UNPACKED_FACTOR * _FETCHED_FACTOR)
+    return max(response_bytes + unpacked_bytes, 2 * events.max_event_bytes)
 
 
 def _read_bytes(events: EventsSettings, batch: BatchSettings, *, with_events: bool) -> int:
@@ -311,9 +318,11 @@ def _read_bytes(events: EventsSettings, batch: BatchSettings, *, with_events: bo
     return copies * fetched_bytes + PROJECTIONS_PER_EVENT * batch.records * _BUFFERED_RECORD_EXTRA_BYTES
 
 
-def _reader_how(queue_kbytes: int, response_bytes: int) -> str:
-    unpacked = f"{_BROKERS} responses of {response_bytes // MIB} MiB x {_UNPACKED_FACTOR}"
-    return f"({queue_kbytes // KIB} MiB ahead, {unpacked}) x {_FETCHED_FACTOR}"
+def _reader_how(events: EventsSettings, queue_kbytes: int, response_bytes: int) -> str:
+    queue = f"{queue_kbytes // KIB} MiB ahead x {_FETCHED_FACTOR}"
+    if _response_bytes(events, response_bytes) == 2 * events.max_event_bytes:
+        return f"{queue}, {_BROKERS} events x 2"
+    return f"{queue}, {_BROKERS} responses of {response_bytes // MIB} MiB x {1 + _UNPACKED_FACTOR * _FETCHED_FACTOR}"
 
 
 def _offer_bytes(settings: Settings) -> int:

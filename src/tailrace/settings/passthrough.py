@@ -12,6 +12,7 @@ _START = "a cursor that the log does not have is a recorded gap; any reset polic
 _ORDER = "each sink's producer keeps offset order after a refused batch, which rests on this value"
 _IN_CLEAR = "a secret written here would be printed with the configuration"
 _CODE = "it is a function of the program, not a value a file can hold"
+_FETCH = "it is fixed, so that the memory budget holds and no event is refused for its size"
 _BUDGET = "it is derived from the sizes in this file, so that the memory budget holds"
 
 
@@ -62,12 +63,12 @@ DENIED: Mapping[str, tuple[str, str]] = MappingProxyType(
         "queue.buffering.max.kbytes": _use("sinks.<id>.batch.bytes", _BUDGET),
         "queued.max.messages.kbytes": _use("events.fetch_kbytes", _BUDGET),
         "queued.min.messages": _use("events.fetch_kbytes", _BUDGET),
-        "fetch.max.bytes": _use("events.fetch_kbytes", _BUDGET),
-        "fetch.message.max.bytes": _use("events.fetch_kbytes", _BUDGET),
-        "max.partition.fetch.bytes": _use("events.fetch_kbytes", _BUDGET),
+        "fetch.max.bytes": _why(_FETCH),
+        "fetch.message.max.bytes": _why(_FETCH),
+        "max.partition.fetch.bytes": _why(_FETCH),
         "fetch.queue.backoff.ms": _why("it is set for the queue sizes of the memory budget"),
         "message.max.bytes": _use("events.max_event_bytes", _BUDGET),
-        "receive.message.max.bytes": _use("events.max_event_bytes", _BUDGET),
+        "receive.message.max.bytes": _why(_FETCH),
         "delivery.report.only.error": _why("it decides what a lane learns of its own records"),
         "bootstrap.servers": _use("kafka.bootstrap_servers"),
         "metadata.broker.list": _use("kafka.bootstrap_servers"),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tailrace.domain.content_form import MAX_VALUES
-from tailrace.settings import Settings
+from tailrace.settings import Settings, budget
 from tailrace.settings.budget import (
     catch_up_properties,
     content_limit_bytes,
@@ -112,6 +112,9 @@ def test_clients_are_told_the_sizes_the_budget_counts(tmp_path: Path) -> None:
 
     assert intake["queued.max.messages.kbytes"] == events.fetch_kbytes
     assert intake["fetch.max.bytes"] == 4 * MIB
+    assert intake["fetch.message.max.bytes"] == reader["fetch.message.max.bytes"] == MIB
+    # Larger ones are sent all the same, and who refuses one gets nothing else.
+    assert int(str(intake["receive.message.max.bytes"])) == int(str(reader["receive.message.max.bytes"])) == 10**9
     assert reader["queued.max.messages.kbytes"] == 2_048
     assert reader["fetch.max.bytes"] == MIB
     # A batch never waits for room in the producer, nor does the one record that may be larger than a batch.
@@ -167,32 +170,42 @@ def test_what_the_content_stage_holds_has_a_line(tmp_path: Path) -> None:
     assert lines["sink analytics: producer"] > parts(tmp_path)["sink analytics: producer"]
 
 
-def test_what_is_fetched_counts_as_it_is_once_unpacked(tmp_path: Path) -> None:
-    """Measured on one broker: 35 MiB for a queue of 2 MiB and a response of 4, of batches that pack three to one."""
-    of_part = parts(tmp_path)
-    consumer_bytes = 820 * 1024
+@pytest.mark.parametrize(("queue_mib", "response_mib", "measured_mib"), [(2, 4, 35.2), (16, 4, 65.9), (2, 1, 13.6)])
+def test_what_is_fetched_counts_as_it_is_and_as_it_is_once_unpacked(
+    tmp_path: Path, queue_mib: int, response_mib: int, measured_mib: float
+) -> None:
+    """Measured with one broker and events that pack three to one; the budget counts three."""
+    events = loaded(tmp_path).events
+    counted = budget._reader_bytes(events, queue_mib * 1024, response_mib * MIB) / MIB
+    one_broker = counted - 2 * response_mib * (1 + 3 * 2.5)
+    assert measured_mib <= one_broker <= 1.15 * measured_mib
 
-    assert of_part["intake"] == int((16 + 3 * 4 * 3) * 2.5 * MIB) + consumer_bytes
-    assert of_part["ledger reader"] == int((2 + 3 * 1 * 3) * 2.5 * MIB) + consumer_bytes
+
+def test_readers_and_intake_have_the_sizes_they_ask_for(tmp_path: Path) -> None:
+    of_part, events = parts(tmp_path), loaded(tmp_path).events
+    assert of_part["intake"] == budget._reader_bytes(events, 16 * 1024, 4 * MIB)
+    assert of_part["ledger reader"] == budget._reader_bytes(events, 2 * 1024, MIB)
     copies = 3 * (2 + 3 * 1 * 3) * MIB + 3 * 2_500 * 640
     assert of_part["sink analytics: log reader"] == of_part["ledger reader"] + copies
 
 
 def test_huge_events_come_one_at_a_time_and_count_packed_and_unpacked(tmp_path: Path) -> None:
     environ = {
-        "TAILRACE_EVENTS__MAX_EVENT_BYTES": str(16 * MIB),
-        "TAILRACE_SINKS__ANALYTICS__BUFFER__CAPACITY_BYTES": str(64 * MIB),
-        "TAILRACE_SINKS__DIAGNOSTIC__BUFFER__CAPACITY_BYTES": str(64 * MIB),
+        "TAILRACE_EVENTS__MAX_EVENT_BYTES": str(20 * MIB),
+        "TAILRACE_SINKS__ANALYTICS__BUFFER__CAPACITY_BYTES": str(128 * MIB),
+        "TAILRACE_SINKS__DIAGNOSTIC__BUFFER__CAPACITY_BYTES": str(128 * MIB),
+        "TAILRACE_WORKER__MEMORY_LIMIT_BYTES": str(4096 * MIB),
     }
 
     settings = loaded(tmp_path, environ=environ)
-    of_part = {line.part: line.size_bytes for line in memory_budget(settings).lines}
+    lines = {line.part: line for line in memory_budget(settings).lines}
 
     consumer_bytes = 820 * 1024
-    assert of_part["intake"] == int(16 * 2.5 * MIB) + 3 * 2 * 16 * MIB + consumer_bytes
-    assert of_part["ledger reader"] == int(2 * 2.5 * MIB) + 3 * 2 * 16 * MIB + consumer_bytes
-    copies = 3 * (2 + 3 * 16) * MIB + 3 * 2_500 * 640
-    assert of_part["sink analytics: log reader"] == of_part["ledger reader"] + copies
+    assert lines["intake"].size_bytes == int(16 * 2.5 * MIB) + 3 * 2 * 20 * MIB + consumer_bytes
+    assert lines["intake"].how == "16 MiB ahead x 2.5, 3 events x 2"
+    assert lines["ledger reader"].size_bytes == int(2 * 2.5 * MIB) + 3 * 2 * 20 * MIB + consumer_bytes
+    copies = 3 * (2 + 3 * 20) * MIB + 3 * 2_500 * 640
+    assert lines["sink analytics: log reader"].size_bytes == lines["ledger reader"].size_bytes + copies
     assert int(str(journal_producer_properties(settings.events)["queue.buffering.max.kbytes"])) >= 32 * 1024
 
 
