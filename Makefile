@@ -48,8 +48,8 @@ bench-quick: $(PLOTTING) ## every comparison on a real Kafka at a small size, th
 
 bench: $(PLOTTING) ## the same at full size, steps, and memory over five million events; four and a half hours
 	$(BIN)/python -m bench.compare --full; code=$$?; \
-	$(BIN)/python -m bench.steps && $(BIN)/python -m bench.memory --full && \
-	  $(BIN)/python -m bench.memory --full --let-go || code=1; \
+	$(BIN)/python -m bench.steps || code=1; \
+	$(BIN)/python -m bench.memory --full || code=1; $(BIN)/python -m bench.memory --full --let-go || code=1; \
 	$(BENCH_REPORT) && exit $$code
 
 bench-report: $(PLOTTING) ## tables and plots in bench/ from the results that are there
