@@ -7,6 +7,8 @@ as soon as the new log is as long as the old position, reading goes on there, an
 
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Any
 
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
@@ -38,10 +40,12 @@ class TopicIdentity:
 
     def ask(self) -> str | None:
         """The topic's id; None if there is no such topic now, or no answer within about three seconds."""
-        describe: Callable[..., Mapping[str, object]] = self._admin.describe_topics
+        describe: Callable[..., Mapping[str, Future[Any]]] = self._admin.describe_topics
         try:
-            described = describe(TopicCollection([self._topic]), request_timeout=ASK_TIMEOUT_S)
-            answer = described[self._topic].result(timeout=ASK_TIMEOUT_S + 1)  # type: ignore[attr-defined]
+            # Without a name: a future that a frame names, and that fails in it, is in a cycle with that frame.
+            answer = describe(TopicCollection([self._topic]), request_timeout=ASK_TIMEOUT_S)[self._topic].result(
+                timeout=ASK_TIMEOUT_S + 1
+            )
         except (KafkaException, TimeoutError):
             return None
         finally:

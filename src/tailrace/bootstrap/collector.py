@@ -10,7 +10,7 @@ YOUNGEST_OBJECTS = 50_000
 Every record is one, and many wait in buffers for a while; at Python's own 700 they were looked through again and again,
 for a ninth of a worker's processor time, and none was ever found to be garbage: what travels holds no cycle [measured,
 by sampling: 11 % of all samples in the collector, none with this]. An event that is refused may not make one either: an
-exception in a cycle with its frames keeps the batch it met the event in, and at 1 % of such events that was 40 MiB
+exception in a cycle with its frames keeps the batch it met the event in, and at 0.2 % of such events that was 40 MiB
 [measured]. What does make cycles comes with failures that are rare, and waits here for some megabytes at most."""
 
 

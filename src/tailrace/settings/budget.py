@@ -321,7 +321,7 @@ def _read_bytes(events: EventsSettings, batch: BatchSettings, *, with_events: bo
 def _reader_how(events: EventsSettings, queue_kbytes: int, response_bytes: int) -> str:
     queue = f"{queue_kbytes // KIB} MiB ahead x {_FETCHED_FACTOR}"
     if _response_bytes(events, response_bytes) == 2 * events.max_event_bytes:
-        return f"{queue}, {_BROKERS} events x 2"
+        return f"{queue}, {_BROKERS} events of {events.max_event_bytes // MIB} MiB x 2"
     return f"{queue}, {_BROKERS} responses of {response_bytes // MIB} MiB x {1 + _UNPACKED_FACTOR * _FETCHED_FACTOR}"
 
 

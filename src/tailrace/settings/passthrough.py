@@ -12,7 +12,7 @@ _START = "a cursor that the log does not have is a recorded gap; any reset polic
 _ORDER = "each sink's producer keeps offset order after a refused batch, which rests on this value"
 _IN_CLEAR = "a secret written here would be printed with the configuration"
 _CODE = "it is a function of the program, not a value a file can hold"
-_FETCH = "it is fixed, so that the memory budget holds and no event is refused for its size"
+_FETCH = "it is fixed, so that the memory budget holds and no response is refused for its size"
 _BUDGET = "it is derived from the sizes in this file, so that the memory budget holds"
 
 

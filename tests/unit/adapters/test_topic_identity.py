@@ -1,10 +1,15 @@
 """A topic that was made anew under the same name is found out, and silence is not taken for an answer."""
 
+import gc
+import io
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
-from tailrace.adapters.topic_identity import ATTEMPTS, TopicWatch, find_topic_id
+from tailrace.adapters.logs import StructuredLog, system_now
+from tailrace.adapters.topic_identity import ATTEMPTS, TopicIdentity, TopicWatch, find_topic_id
 from tailrace.runtime.clock import Deadline, SystemClock
 from tailrace.runtime.stop import Stop
 from tests.unit.runtime.fakes import FakeLog
@@ -33,6 +38,34 @@ class TestAtTheStart:
         stop = Stop()
         stop.set()
         assert find_topic_id(answers([None]), stop, FakeLog()) is None
+
+
+class RefusingAdmin:
+    """A cluster that answers every question with an error, as old brokers do."""
+
+    def describe_topics(self, topics: object, *, request_timeout: float) -> dict[str, Future[object]]:
+        answer: Future[object] = Future()
+        answer.set_exception(KafkaException(KafkaError(KafkaError._UNSUPPORTED_FEATURE)))
+        return {"events": answer}
+
+    def poll(self, timeout_s: float) -> int:
+        return 0
+
+
+class TestAsking:
+    def test_a_refusal_leaves_nothing_for_the_collector(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The watch goes on asking for as long as the worker runs."""
+        log = StructuredLog("info", "json", io.StringIO(), now=system_now)
+        identity = TopicIdentity({"bootstrap.servers": "127.0.0.1:1", "log_level": 0}, "events", log)
+        monkeypatch.setattr(identity, "_admin", RefusingAdmin())
+        assert identity.ask() is None
+        gc.collect()
+        gc.disable()
+        try:
+            assert identity.ask() is None
+            assert gc.collect() == 0
+        finally:
+            gc.enable()
 
 
 class TestWatching:

@@ -202,11 +202,11 @@ def test_huge_events_come_one_at_a_time_and_count_packed_and_unpacked(tmp_path: 
 
     consumer_bytes = 820 * 1024
     assert lines["intake"].size_bytes == int(16 * 2.5 * MIB) + 3 * 2 * 20 * MIB + consumer_bytes
-    assert lines["intake"].how == "16 MiB ahead x 2.5, 3 events x 2"
+    assert lines["intake"].how == "16 MiB ahead x 2.5, 3 events of 20 MiB x 2"
     assert lines["ledger reader"].size_bytes == int(2 * 2.5 * MIB) + 3 * 2 * 20 * MIB + consumer_bytes
     copies = 3 * (2 + 3 * 20) * MIB + 3 * 2_500 * 640
     assert lines["sink analytics: log reader"].size_bytes == lines["ledger reader"].size_bytes + copies
-    assert int(str(journal_producer_properties(settings.events)["queue.buffering.max.kbytes"])) >= 32 * 1024
+    assert int(str(journal_producer_properties(settings.events)["queue.buffering.max.kbytes"])) >= 40 * 1024
 
 
 @pytest.mark.parametrize(
