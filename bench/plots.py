@@ -71,7 +71,7 @@ FIGURES: dict[str, tuple[str, Sequence[tuple[str, str]]]] = {
         (("rss_mib", "MiB"), ("highest_mib", "highest, MiB")),
     ),
     "memory-let-go": (
-        "Resident memory with one of three sinks stalled, and another's lane let go half-way",
+        "Resident memory with one sink stalled, and a second one's lane let go",
         (("rss_mib", "MiB"), ("highest_mib", "highest, MiB")),
     ),
     "catch-up": (
