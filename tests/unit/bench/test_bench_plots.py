@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.plots import FIGURES, Chart, chart, charts, draw
+from bench.plots import FIGURES, INCHES_OF_BARS, OURS, Chart, chart, charts, draw, shown
 from bench.report import TABLES
 from bench.results import Result, Row
 
@@ -42,6 +42,22 @@ def test_a_row_without_the_figure_has_no_bar() -> None:
     assert [bar.label for bar in panels[1].bars] == ["tailrace, beside"]
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(118_383.4, "118,383"), (20_000, "20,000"), (1000, "1,000"), (999.94, "999.9"), (2.057, "2.057"), (0, "0")],
+)
+def test_a_figure_is_shown_without_an_exponent(value: float, text: str) -> None:
+    assert shown(value) == text
+
+
+def test_a_panel_has_room_for_its_bars_however_long_a_label_is() -> None:
+    turn = [Row("events in the cache", name, {"cpu_us_per_event": 2.0}) for name in ("", "a " * 40)]
+    rows = [["events in the cache", row.variant] for row in turn]
+    panel = chart(Result("content-skipped", "quick", {"rows": rows, "backlogs": []}, MADE, [turn])).panels[0]
+    assert panel.width() > INCHES_OF_BARS + 6.0
+    assert {bar.colour for bar in panel.bars} == {OURS}
+
+
 def test_every_table_can_be_drawn() -> None:
     assert set(FIGURES) == set(TABLES)
 
@@ -56,14 +72,24 @@ def drawn() -> Chart:
     return chart(latency_result())
 
 
+@pytest.mark.filterwarnings("error")
 def test_a_chart_is_written_as_png_and_svg(drawn: Chart, tmp_path: Path) -> None:
     png, svg = draw(drawn, tmp_path)
     assert png.read_bytes().startswith(b"\x89PNG")
     text = svg.read_text(encoding="utf-8")
-    for shown in ("tailrace", "Arroyo", "p99 ms", "commit abc1234567", "26"):
-        assert shown in text
+    for part in ("tailrace", "Arroyo", "p99 ms", "commit abc1234567", "26"):
+        assert part in text
 
 
 def test_the_same_results_give_the_same_files(drawn: Chart, tmp_path: Path) -> None:
     once, again = draw(drawn, tmp_path / "a"), draw(drawn, tmp_path / "b")
     assert [file.read_bytes() for file in once] == [file.read_bytes() for file in again]
+
+
+@pytest.mark.filterwarnings("error")
+def test_long_labels_leave_room_in_the_picture(drawn: Chart, tmp_path: Path) -> None:
+    del drawn
+    turn = [Row("events in the cache", "model_message_completed, 100 KB with instructions", {"cpu_us_per_event": 2.0})]
+    rows = [[row.contestant, row.variant] for row in turn]
+    long = chart(Result("content-skipped", "quick", {"rows": rows, "backlogs": []}, MADE, [turn]))
+    assert [file.suffix for file in draw(long, tmp_path)] == [".png", ".svg"]
