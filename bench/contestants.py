@@ -48,7 +48,10 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """`begins` is its log's line that starts the clock; `groups` have to be at the log's end once it has stopped."""
+    """`begins` is its log's line that starts the clock; `groups` have to be at the log's end once it has stopped.
+
+    Of more than one of `workers` each must have had its share of the events.
+    """
 
     name: str
     begins: str
@@ -57,6 +60,7 @@ class Contestant:
     writes_the_records: bool = True
     stamps_whole_seconds: bool = False
     most_sinks: int = 8
+    workers: int = 1
 
 
 def worker_groups(course: Course) -> list[str]:
@@ -108,7 +112,7 @@ BENTO = Contestant(
     "Bento", bento_build.BEGINS, _bento, _own_group, stamps_whole_seconds=True, most_sinks=bento_build.SINKS
 )
 
-TWO_WORKERS = Contestant("tailrace, two workers", WORKER_BEGINS, _two_workers, worker_groups)
+TWO_WORKERS = Contestant("tailrace, two workers", WORKER_BEGINS, _two_workers, worker_groups, workers=2)
 
 OURS = (TAILRACE, REFERENCE, FASTAVRO)
 PYTHON_PEERS = (QUIX, FAST_STREAM, ARROYO)

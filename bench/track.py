@@ -23,6 +23,21 @@ MEMORY_LIMIT_BYTES = 8 * 2**30
 """Eight sinks have a budget above the default limit, which is not what is measured."""
 
 
+WORKER_ENDS = "worker summary"
+
+LEAST_SHARE = 0.7
+"""Of an even share. A worker has two of four partitions, whose numbers of events differ by a tenth; one that joins late
+has a fiftieth of the events, or none [seen], and the run is one of a single worker."""
+
+
+def idle(had: Sequence[int], workers: int, events: int) -> str | None:
+    """Why these events per worker are not those of so many that shared the work, or None if they did."""
+    if len(had) == workers and min(had) >= LEAST_SHARE * events / workers:
+        return None
+    told = ", ".join(f"{count:,}" for count in had) or "none"
+    return f"its workers had {told} of {events:,} events"
+
+
 class RunRefusedError(Exception):
     """A run that does not count: it ended badly, or did not deliver what it had to."""
 
@@ -152,6 +167,10 @@ class Track:
             finished_s = last_written_s(course.bootstrap, course.sink_topics)
             ended = self.ended(contestant, child)
         self.judge(contestant, course)
+        if contestant.workers > 1:
+            had = [line.fields["events"] for line in child.lines(WORKER_ENDS)]
+            if (refusal := idle(had, contestant.workers, course.events)) is not None:
+                raise RunRefusedError(f"{contestant.name}: {refusal}")
         (before_s, client_before_s), (after_s, client_after_s) = child.cpu_at_s(begun_s), child.cpu_at_s(finished_s)
         # Not the system's own peak: that begins with what this process had when it forked, and is of one process only.
         peak_bytes = max(sample.rss_bytes for sample in child.samples)
